@@ -1,0 +1,147 @@
+"""The settings: the environment is read here, once, into one frozen value.
+
+A ``.env`` file in the working directory is read too; what the environment says wins over it.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from cadence.errors import ConfigurationError
+
+MIB = 1024 * 1024
+
+
+def _boolean(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    try:
+        return known[text.strip().lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise ValueError("must name a folder")
+    return Path(text).expanduser().absolute()
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
+        if value < least:
+            raise ValueError(f"must be at least {least}")
+        return value
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("must be a number of seconds") from None
+    if not 0 < value < float("inf"):
+        raise ValueError("must be more than 0 seconds")
+    return value
+
+
+def _port(text: str) -> int:
+    value = _at_least(1)(text)
+    if value > 65535:
+        raise ValueError("must be a port between 1 and 65535")
+    return value
+
+
+def _setting(variable: str, default: Any, parse: Callable[[str], Any], words: str) -> Any:
+    """A field of :class:`Settings`, read from ``variable`` by ``parse``; ``words`` is its line in the README."""
+    metadata = {"variable": variable, "parse": parse, "words": words}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _under_cwd(name: str) -> Callable[[], Path]:
+    return lambda: Path(name).absolute()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, with units in the names."""
+
+    instance: Path = _setting(
+        "CADENCE_INSTANCE", _under_cwd("instance"), _path, "folder of the index, logs and environments"
+    )
+    store_plugin: Path | None = _setting(
+        "CADENCE_STORE_PLUGIN", None, _path, "folder of the extracted plugins (default: `store_plugin` in the instance)"
+    )
+    store_archived: Path | None = _setting(
+        "CADENCE_STORE_ARCHIVED", None, _path, "folder of the uploaded archives (default: `store_archived` in the instance)"
+    )
+    enable_directory_plugins: bool = _setting(
+        "CADENCE_ENABLE_DIRECTORY_PLUGINS", True, _boolean, "whether plugin folders put into the store by hand are picked up"
+    )
+    host: str = _setting("CADENCE_HOST", "127.0.0.1", str.strip, "address the server listens on; loopback only")
+    port: int = _setting("CADENCE_PORT", 8000, _port, "port the server listens on")
+    threads: int = _setting("CADENCE_THREADS", 16, _at_least(1), "requests the server works on at once")
+    max_upload_bytes: int = _setting("CADENCE_MAX_UPLOAD_BYTES", 50 * MIB, _at_least(1), "largest archive taken, in bytes")
+    max_unpacked_bytes: int = _setting(
+        "CADENCE_MAX_UNPACKED_BYTES", 200 * MIB, _at_least(1), "largest plugin once unpacked, in bytes"
+    )
+    max_archive_entries: int = _setting(
+        "CADENCE_MAX_ARCHIVE_ENTRIES", 2000, _at_least(1), "most files and folders in an archive"
+    )
+    max_compression_ratio: int = _setting(
+        "CADENCE_MAX_COMPRESSION_RATIO", 200, _at_least(1), "highest ratio of unpacked to packed bytes"
+    )
+    max_path_bytes: int = _setting("CADENCE_MAX_PATH_BYTES", 240, _at_least(16), "longest path in an archive, in bytes")
+    max_path_depth: int = _setting("CADENCE_MAX_PATH_DEPTH", 16, _at_least(1), "deepest path in an archive, in folders")
+    max_concurrent_installs: int = _setting(
+        "CADENCE_MAX_CONCURRENT_INSTALLS", 2, _at_least(1), "installs of different plugins that run side by side"
+    )
+    dependency_idle_seconds: float = _setting(
+        "CADENCE_DEPENDENCY_IDLE_SECONDS", 120.0, _seconds, "a dependency install that is silent for so long is ended"
+    )
+    load_seconds: float = _setting("CADENCE_LOAD_SECONDS", 30.0, _seconds, "time a plugin has to load")
+    call_seconds: float = _setting("CADENCE_CALL_SECONDS", 30.0, _seconds, "time a tool call has to answer")
+    max_message_bytes: int = _setting(
+        "CADENCE_MAX_MESSAGE_BYTES", 16 * MIB, _at_least(4096), "largest message between server and worker, in bytes"
+    )
+    max_log_bytes: int = _setting("CADENCE_MAX_LOG_BYTES", MIB, _at_least(4096), "log kept for each plugin, in bytes")
+
+    @property
+    def plugin_dir(self) -> Path:
+        """Where extracted plugins lie."""
+        return self.store_plugin or self.instance / "store_plugin"
+
+    @property
+    def archive_dir(self) -> Path:
+        """Where uploaded archives lie."""
+        return self.store_archived or self.instance / "store_archived"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Read the settings.
+
+    :param environ: what to read instead of the process environment and the ``.env`` file.
+    :param dotenv: the ``.env`` file, by default the one in the working directory.
+    :raises ConfigurationError: in one sentence that names the variable, when a value cannot be used.
+    """
+    if environ is None:
+        environ = {k: v for k, v in dotenv_values(dotenv or Path(".env")).items() if v is not None} | dict(os.environ)
+    values = {}
+    for setting in fields(Settings):
+        variable, parse = setting.metadata["variable"], setting.metadata["parse"]
+        if variable in environ:
+            try:
+                values[setting.name] = parse(environ[variable])
+            except ValueError as error:
+                raise ConfigurationError(f"{variable} {error}, not {environ[variable]!r}.") from None
+    return Settings(**values)

@@ -1,0 +1,165 @@
+"""The frozen values that travel between the rooms of the server. They hold data, no behaviour beyond naming."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+
+from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, ToolSpec, TrialReport
+
+__all__ = [
+    "Fault",
+    "HealthReport",
+    "InstallOptions",
+    "InstallRecord",
+    "InstallResult",
+    "InstallState",
+    "Manifest",
+    "Metadata",
+    "PluginRef",
+    "Stage",
+    "StageRecord",
+    "ToolResult",
+    "ToolSpec",
+    "TrialReport",
+    "Upload",
+    "VersionRecord",
+]
+
+
+class Stage(StrEnum):
+    """The stages of an install, in order."""
+
+    RECEIVE = "receive"
+    ARCHIVE = "archive"
+    EXISTS = "exists"
+    INSPECT = "inspect"
+    DEPENDENCIES = "dependencies"
+    TRIAL = "trial"
+    PUBLISH = "publish"
+    ACTIVATE = "activate"
+
+
+class InstallState(StrEnum):
+    """Where an install stands. ``INTERRUPTED`` is one whose server died under it."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class PluginRef(Struct, frozen=True):
+    """One version of one plugin."""
+
+    name: str
+    version: str
+
+    @property
+    def slug(self) -> str:
+        """``name-version``: the name of its folder, and of its archive before ``.zip``."""
+        return f"{self.name}-{self.version}"
+
+    @property
+    def module(self) -> str:
+        """The name its package is imported under in a worker."""
+        return self.name.replace("-", "_")
+
+
+class Upload(Struct, frozen=True):
+    """An archive as it was received: where its bytes lie, what the client called it, how large it is."""
+
+    path: str
+    filename: str
+    sha256: str
+    size_bytes: int
+
+
+class Manifest(Struct, frozen=True):
+    """What can be known of a plugin without running it.
+
+    ``requirements`` are those that stand in its files as literals; ``requirements_complete`` is false where the
+    list is computed, so that only the trial can tell. ``warnings`` are sentences that do not refuse the plugin.
+    """
+
+    ref: PluginRef
+    requirements: tuple[str, ...] = ()
+    requirements_complete: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+class InstallOptions(Struct, frozen=True):
+    """How an upload is to be installed. ``activate`` ``None`` means: when it is the highest version."""
+
+    force_overwrite: bool = False
+    activate: bool | None = None
+
+
+class StageRecord(Struct, frozen=True):
+    """One stage of an install as it ran; ``ms`` is ``None`` while it runs."""
+
+    stage: Stage
+    ms: float | None = None
+
+
+class InstallResult(Struct, frozen=True):
+    """A plugin that was installed, with everything the seed's answer tells about it."""
+
+    ref: PluginRef
+    install_id: str
+    extracted_to: str
+    sha256: str
+    dependencies_installed: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tools: tuple[str, ...]
+    activated: bool
+    replaced: bool
+    previous_version: str | None
+    stages: tuple[StageRecord, ...]
+
+
+class InstallRecord(Struct, frozen=True):
+    """One run of the pipeline, also a failed or an unfinished one. ``created_at`` is UTC, ISO 8601.
+
+    ``status`` is the HTTP status of the outcome and ``outcome`` the JSON that was or would have been answered;
+    both are ``None`` while it runs.
+    """
+
+    id: str
+    filename: str
+    state: InstallState
+    created_at: str
+    name: str | None = None
+    version: str | None = None
+    stages: tuple[StageRecord, ...] = ()
+    status: int | None = None
+    outcome: dict[str, Any] | None = None
+
+
+class VersionRecord(Struct, frozen=True):
+    """One installed version as the index knows it.
+
+    ``install_id`` tells two installs of the same version apart: it changes with every overwrite.
+    ``environment`` is the key of its dependency environment, ``None`` without dependencies. ``source`` is
+    ``upload`` or ``directory``. ``installed_at`` is UTC, ISO 8601.
+    """
+
+    ref: PluginRef
+    install_id: str
+    sha256: str
+    size_bytes: int
+    installed_at: str
+    source: str
+    active: bool
+    report: TrialReport
+    environment: str | None = None
+    dependencies_installed: tuple[str, ...] = ()
+
+
+class ToolResult(Struct, frozen=True):
+    """What a tool answered; ``ms`` is the whole call as the server saw it."""
+
+    result: Any
+    plugin_version: str
+    ms: float

@@ -1,0 +1,67 @@
+"""What a worker can say about the plugin it loaded: frozen values that cross the wire as JSON.
+
+The server decodes them with ``msgspec``, which checks every type on the way in, because the bytes come from a
+process that runs untrusted code.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Fault(Struct, frozen=True):
+    """One thing that is wrong with a plugin, as data.
+
+    ``stage`` names the stage of the install that found it (``archive``, ``inspect``, ``dependencies``,
+    ``trial`` …), ``code`` is a stable identifier in snake case, ``message`` a sentence for a person, and
+    ``culprit`` the file, requirement, tool or entry at fault where one is known (``plugin.py:12``).
+    """
+
+    stage: str
+    code: str
+    message: str
+    culprit: str | None = None
+
+
+class Metadata(Struct, frozen=True):
+    """``PluginMetadata`` as plain data."""
+
+    name: str
+    version: str
+    description: str
+    capabilities: tuple[str, ...] = ()
+    llm_requirements: dict[str, Any] = {}
+    agent_type: str = "specialized"
+    dependencies: tuple[str, ...] = ()
+    response_schema: dict[str, Any] | None = None
+    response_suggestion: str | None = None
+    sdk_version: str | None = None
+
+
+class ToolSpec(Struct, frozen=True):
+    """One tool: ``parameters`` is the JSON schema of its arguments object."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    is_async: bool = False
+
+
+class HealthReport(Struct, frozen=True):
+    """The outcome of one health check; ``ms`` is how long the check took."""
+
+    healthy: bool
+    details: Any = None
+    checks: dict[str, Any] = {}
+    error: str | None = None
+    ms: float = 0.0
+
+
+class TrialReport(Struct, frozen=True):
+    """What a worker found when it loaded a plugin without a fault."""
+
+    metadata: Metadata
+    tools: tuple[ToolSpec, ...]
+    parallel_tool_calls: bool
+    health: HealthReport
+    warnings: tuple[str, ...] = ()
