@@ -1,1 +1,52 @@
-"""x."""
+"""Cadence: takes AI-agent plugins as ZIP files while it runs.
+
+:func:`create_app` is the only place where settings, parts and web come together. Nothing else is imported here, so
+that ``import cadence.model`` costs no more than it needs.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from cadence.config import Settings
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: "Settings | None" = None) -> "Flask":
+    """Make the WSGI application. It opens the index; workers start with the first request, or with ``flask serve``.
+
+    :param settings: by default those of the environment.
+    :raises ConfigurationError: when a setting cannot be used.
+    """
+    from pathlib import Path
+
+    from flask import Flask
+
+    from cadence import cli
+    from cadence.config import load_settings
+    from cadence.parts import Parts
+    from cadence.web import htmx, problems
+    from cadence.web.api import api
+    from cadence.web.guard import refuse_foreign
+    from cadence.web.pages import EXTENSION as PAGES
+    from cadence.web.pages import pages
+    from cadence.web.request import Request
+    from cadence.web.secret import secret_key
+    from cadence.web.services import EXTENSION, PluginServices
+
+    settings = settings or load_settings()
+    root = Path(__file__).parent.parent
+    app = Flask("cadence", root_path=str(root), template_folder="templates", static_folder="static")
+    app.secret_key = secret_key(settings.instance)
+    parts = Parts(settings)
+    app.extensions[EXTENSION] = parts
+    app.extensions[PAGES] = PluginServices(parts)
+    htmx.init_app(app, Request)
+    app.before_request(refuse_foreign)
+    problems.register(app)
+    app.register_blueprint(api)
+    app.register_blueprint(pages)
+    cli.register(app)
+    return app

@@ -17,7 +17,16 @@ MIB = 1024 * 1024
 
 
 def _boolean(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    known = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     try:
         return known[text.strip().lower()]
     except KeyError:
@@ -80,18 +89,29 @@ class Settings:
         "CADENCE_INSTANCE", _under_cwd("instance"), _path, "folder of the index, logs and environments"
     )
     store_plugin: Path | None = _setting(
-        "CADENCE_STORE_PLUGIN", None, _path, "folder of the extracted plugins (default: `store_plugin` in the instance)"
+        "CADENCE_STORE_PLUGIN",
+        None,
+        _path,
+        "folder of the extracted plugins (default: `store_plugin` in the instance)",
     )
     store_archived: Path | None = _setting(
-        "CADENCE_STORE_ARCHIVED", None, _path, "folder of the uploaded archives (default: `store_archived` in the instance)"
+        "CADENCE_STORE_ARCHIVED",
+        None,
+        _path,
+        "folder of the uploaded archives (default: `store_archived` in the instance)",
     )
     enable_directory_plugins: bool = _setting(
-        "CADENCE_ENABLE_DIRECTORY_PLUGINS", True, _boolean, "whether plugin folders put into the store by hand are picked up"
+        "CADENCE_ENABLE_DIRECTORY_PLUGINS",
+        True,
+        _boolean,
+        "whether plugin folders put into the store by hand are picked up",
     )
     host: str = _setting("CADENCE_HOST", "127.0.0.1", str.strip, "address the server listens on; loopback only")
     port: int = _setting("CADENCE_PORT", 8000, _port, "port the server listens on")
     threads: int = _setting("CADENCE_THREADS", 16, _at_least(1), "requests the server works on at once")
-    max_upload_bytes: int = _setting("CADENCE_MAX_UPLOAD_BYTES", 50 * MIB, _at_least(1), "largest archive taken, in bytes")
+    max_upload_bytes: int = _setting(
+        "CADENCE_MAX_UPLOAD_BYTES", 50 * MIB, _at_least(1), "largest archive taken, in bytes"
+    )
     max_unpacked_bytes: int = _setting(
         "CADENCE_MAX_UNPACKED_BYTES", 200 * MIB, _at_least(1), "largest plugin once unpacked, in bytes"
     )
@@ -104,15 +124,24 @@ class Settings:
     max_path_bytes: int = _setting("CADENCE_MAX_PATH_BYTES", 240, _at_least(16), "longest path in an archive, in bytes")
     max_path_depth: int = _setting("CADENCE_MAX_PATH_DEPTH", 16, _at_least(1), "deepest path in an archive, in folders")
     max_concurrent_installs: int = _setting(
-        "CADENCE_MAX_CONCURRENT_INSTALLS", 2, _at_least(1), "installs of different plugins that run side by side"
+        "CADENCE_MAX_CONCURRENT_INSTALLS",
+        2,
+        _at_least(1),
+        "installs of different plugins that run side by side",
     )
     dependency_idle_seconds: float = _setting(
-        "CADENCE_DEPENDENCY_IDLE_SECONDS", 120.0, _seconds, "a dependency install that is silent for so long is ended"
+        "CADENCE_DEPENDENCY_IDLE_SECONDS",
+        120.0,
+        _seconds,
+        "a dependency install that is silent for so long is ended",
     )
     load_seconds: float = _setting("CADENCE_LOAD_SECONDS", 30.0, _seconds, "time a plugin has to load")
     call_seconds: float = _setting("CADENCE_CALL_SECONDS", 30.0, _seconds, "time a tool call has to answer")
     max_message_bytes: int = _setting(
-        "CADENCE_MAX_MESSAGE_BYTES", 16 * MIB, _at_least(4096), "largest message between server and worker, in bytes"
+        "CADENCE_MAX_MESSAGE_BYTES",
+        16 * MIB,
+        _at_least(4096),
+        "largest message between server and worker, in bytes",
     )
     max_log_bytes: int = _setting("CADENCE_MAX_LOG_BYTES", MIB, _at_least(4096), "log kept for each plugin, in bytes")
 

@@ -21,6 +21,7 @@ __all__ = [
     "StageRecord",
     "ToolResult",
     "ToolSpec",
+    "Trial",
     "TrialReport",
     "Upload",
     "VersionRecord",
@@ -68,12 +69,13 @@ class PluginRef(Struct, frozen=True):
 
 
 class Upload(Struct, frozen=True):
-    """An archive as it was received: where its bytes lie, what the client called it, how large it is."""
+    """An archive as it was received: where its bytes lie, what the client called it, how long they took to come."""
 
     path: str
     filename: str
     sha256: str
     size_bytes: int
+    received_ms: float = 0.0
 
 
 class Manifest(Struct, frozen=True):
@@ -101,6 +103,15 @@ class StageRecord(Struct, frozen=True):
 
     stage: Stage
     ms: float | None = None
+
+
+class Trial(Struct, frozen=True):
+    """What a version would be if it were installed: it passed every stage up to the trial, and nothing was kept."""
+
+    ref: PluginRef
+    report: TrialReport
+    dependencies: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 class InstallResult(Struct, frozen=True):

@@ -1,0 +1,19 @@
+"""How a failure of this room is put: the requirement at fault first, then the reason."""
+
+from cadence.errors import DependenciesFailed
+from cadence.model import Fault, Stage
+
+
+def fault(code: str, message: str, requirement: str) -> Fault:
+    """A fault of the dependencies stage; ``requirement`` is the one at fault, as the plugin wrote it."""
+    return Fault(stage=Stage.DEPENDENCIES, code=code, message=message, culprit=_shown(requirement))
+
+
+def failed(*faults: Fault) -> DependenciesFailed:
+    """The exception that tells them: for each the sentence ``Failed to install: <requirement>`` and its reason."""
+    sentences = [sentence for one in faults for sentence in (f"Failed to install: {one.culprit}", one.message)]
+    return DependenciesFailed(*sentences, faults=faults)
+
+
+def _shown(requirement: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in requirement)

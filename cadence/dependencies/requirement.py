@@ -1,0 +1,75 @@
+"""What a plugin declares: read, checked, and held against what the host provides."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from cadence.dependencies.failure import failed, fault
+from cadence.dependencies.host import SDK
+from cadence.model import Fault
+
+
+class Declared(Struct, frozen=True):
+    """One requirement: ``text`` as the plugin wrote it, and what it means."""
+
+    text: str
+    parsed: Requirement
+
+    @property
+    def name(self) -> str:
+        """The canonical name of the package."""
+        return canonicalize_name(self.parsed.name)
+
+
+def read(requirements: Iterable[str]) -> tuple[Declared, ...]:
+    """Those of the requirements that count on this Python and platform, each once, in their order.
+
+    :param requirements: dependency specifiers (PEP 508) without direct references.
+    :raises DependenciesFailed: with a fault for every one that cannot be taken.
+    """
+    declared: list[Declared] = []
+    faults: list[Fault] = []
+    for text in dict.fromkeys(requirements):
+        try:
+            parsed = Requirement(text)
+        except InvalidRequirement as error:
+            words = str(error).splitlines()[0].rstrip(".")
+            faults.append(fault("invalid_requirement", f"It is not a requirement that can be read: {words}.", text))
+            continue
+        if parsed.url is not None:
+            faults.append(fault("direct_reference", _DIRECT, text))
+        elif parsed.marker is None or parsed.marker.evaluate():
+            declared.append(Declared(text, parsed))
+    if faults:
+        raise failed(*faults)
+    return tuple(declared)
+
+
+_DIRECT = "It names a file or an address; name a package and its versions, so that it comes from the package index."
+
+
+def missing(declared: Sequence[Declared], provided: Mapping[str, str]) -> tuple[Declared, ...]:
+    """Those that the host does not provide.
+
+    :param provided: canonical name to version.
+    :raises DependenciesFailed: with a fault for every one that does not fit what the host provides.
+    """
+    faults = [
+        _conflict(one, provided[one.name]) for one in declared if one.name in provided and not _fits(one, provided)
+    ]
+    if faults:
+        raise failed(*faults)
+    # Extras of a provided package are more than what is provided.
+    return tuple(one for one in declared if one.name not in provided or (one.parsed.extras and one.name != SDK))
+
+
+def _fits(one: Declared, provided: Mapping[str, str]) -> bool:
+    return one.parsed.specifier.contains(provided[one.name], prereleases=True)
+
+
+def _conflict(one: Declared, version: str) -> Fault:
+    wanted = f"{one.name}{one.parsed.specifier}"
+    message = f"The plugin needs {wanted}, this server provides {one.name} {version} to every plugin."
+    return fault("conflicts_with_host", message, one.text)

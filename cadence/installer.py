@@ -1,0 +1,352 @@
+"""The pipeline of an install: the only module that knows the order of the stages.
+
+upload → archive → exists → inspect → dependencies → trial in a worker → publish → activate. Whatever stops it on the
+way leaves nothing behind, and the version that was live before goes on answering. The commit point is one transaction
+of the index in ``publish``; an install that dies after it is completed at the next start.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import structs
+
+from cadence.dependencies.command import Uv
+from cadence.dependencies.environment import Environments
+from cadence.dependencies.installation import Provided, provide
+from cadence.errors import CadenceError, Cancelled, PluginExists
+from cadence.intake.archive import extract
+from cadence.intake.disk import full_disk_refused
+from cadence.intake.filename import parse_filename
+from cadence.intake.inspection import inspect
+from cadence.intake.limits import ArchiveLimits
+from cadence.model import (
+    InstallOptions,
+    InstallRecord,
+    InstallResult,
+    InstallState,
+    Manifest,
+    PluginRef,
+    Stage,
+    Trial,
+    TrialReport,
+    Upload,
+    VersionRecord,
+)
+from cadence.outcome import failure_json, success_json
+from cadence.progress import Progress
+from cadence.runtime.launcher import Launch
+from cadence.runtime.live_set import LiveSet
+from cadence.runtime.worker import Worker
+from cadence.storage.database import utc_now
+from cadence.storage.index import Index
+from cadence.storage.locks import plugin_lock
+from cadence.storage.publication import publish_version, remove_version
+from cadence.storage.recovery import Rebuild, settle_plugin
+from cadence.storage.staging import Staging
+from cadence.storage.store import Store
+from cadence.storage.versions import Publication
+
+log = logging.getLogger(__name__)
+
+#: Installs that may wait for their turn in the background; each holds a thread but does no work.
+_QUEUE_THREADS = 32
+
+
+class Installer:
+    """Installs uploads, side by side where they are of different plugins, and takes versions out again.
+
+    :param owner_id: what this process is called where several share an instance.
+    :param max_concurrent: installs that run at once; others wait their turn.
+    :param rebuild: unpacks the archive of a version that was accepted once, to finish what another process began.
+    :param scratch_dir: a folder of this process, for what is only looked at.
+    """
+
+    def __init__(
+        self,
+        *,
+        index: Index,
+        store: Store,
+        live_set: LiveSet,
+        environments: Environments,
+        dependency_idle_seconds: float,
+        limits: ArchiveLimits,
+        sdk_version: str,
+        owner_id: str,
+        max_concurrent: int,
+        rebuild: Rebuild,
+        scratch_dir: Path,
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._live_set = live_set
+        self._environments = environments
+        self._dependency_idle_seconds = dependency_idle_seconds
+        self._limits = limits
+        self._sdk_version = sdk_version
+        self._owner_id = owner_id
+        self._rebuild = rebuild
+        self._scratch_dir = scratch_dir
+        self._turns = threading.BoundedSemaphore(max_concurrent)
+        self._running: dict[str, Progress] = {}
+        self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
+
+    def install(self, upload: Upload, options: InstallOptions) -> InstallResult:
+        """Take an upload through all stages. Its file is consumed, whatever comes of it.
+
+        :raises CadenceError: the one that says why it is refused; nothing of it is left then.
+        """
+        return self._run(self._begin(upload), upload, options)
+
+    def submit(self, upload: Upload, options: InstallOptions) -> str:
+        """As :meth:`install`, in the background. Returns the install's id, for :meth:`record`."""
+        install_id = self._begin(upload)
+        self._queue.submit(self._run_quietly, install_id, upload, options)
+        return install_id
+
+    def validate(self, upload: Upload) -> Trial:
+        """Take an upload through every stage up to the trial and keep nothing of it.
+
+        :raises CadenceError: the one that says why it would be refused.
+        """
+        progress = Progress(upload.received_ms)
+        with self._scratch(upload) as (tree, stack):
+            with progress.stage(Stage.ARCHIVE):
+                ref = parse_filename(upload.filename)
+                extract(upload, tree, self._limits)
+            return self._check(ref, tree, progress, stack)
+
+    def validate_directory(self, ref: PluginRef, directory: Path) -> Trial:
+        """As :meth:`validate`, for a folder that was not packed yet; the folder is only read."""
+        with self._scratch(None) as (tree, stack):
+            self._store.snapshot_of(directory, tree)
+            return self._check(ref, tree, Progress(0.0), stack)
+
+    def _check(self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack) -> Trial:
+        manifest = self._inspect(ref, tree, progress)
+        provided, worker = self._try_out(manifest, tree, progress, stack)
+        return Trial(manifest.ref, worker.report, provided.installed, manifest.warnings)
+
+    @contextmanager
+    def _scratch(self, upload: Upload | None) -> Iterator[tuple[Path, ExitStack]]:
+        """A folder's path that is gone afterwards, with the upload's file."""
+        with ExitStack() as stack:
+            if upload is not None:
+                stack.callback(Path(upload.path).unlink, missing_ok=True)
+            self._scratch_dir.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(TemporaryDirectory(dir=self._scratch_dir))
+            yield Path(folder, "tree"), stack
+
+    def delete(self, ref: PluginRef) -> str | None:
+        """Take a version out: from what answers, from the index, the store and the archive.
+
+        :returns: the version that answers in its place, None where there is none or it did not answer before.
+        :raises NotFound: when it is not installed.
+        """
+        with plugin_lock(self._index.instance, ref.name), self._live_set.changing(ref.name):
+            settle_plugin(self._index, self._store, self._rebuild, ref.name)
+            fallback = remove_version(self._index, self._store, ref)
+            generation = self._index.generation()
+            remaining = self._index.active().get(ref.name)
+            if remaining is None:
+                self._live_set.remove(ref.name, generation)
+        if remaining is not None:
+            self._live_set.reconcile_one(remaining, generation)
+        return fallback
+
+    def record(self, install_id: str) -> InstallRecord | None:
+        """One install as it stands: from memory while it runs here, else from the index."""
+        record = self._index.install(install_id)
+        progress = self._running.get(install_id)
+        if record is not None and record.state is InstallState.RUNNING and progress is not None:
+            return structs.replace(record, stages=progress.stages)
+        return record
+
+    def records(self, limit: int) -> list[InstallRecord]:
+        """The latest installs, newest first."""
+        return [self.record(record.id) or record for record in self._index.installs(limit)]
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it to clean up."""
+        for progress in list(self._running.values()):
+            progress.cancelled.set()
+        self._queue.shutdown(wait=True, cancel_futures=False)
+
+    def _begin(self, upload: Upload) -> str:
+        install_id = secrets.token_hex(8)
+        name, version = _claimed_name(upload.filename)
+        record = InstallRecord(install_id, upload.filename, InstallState.RUNNING, utc_now(), name, version)
+        try:
+            self._index.start_install(record, self._owner_id)
+        except BaseException:
+            Path(upload.path).unlink(missing_ok=True)
+            raise
+        self._running[install_id] = Progress(upload.received_ms)
+        return install_id
+
+    def _run_quietly(self, install_id: str, upload: Upload, options: InstallOptions) -> None:
+        try:
+            self._run(install_id, upload, options)
+        except CadenceError:
+            pass  # kept with the install, where whoever follows it reads it
+        except Exception:
+            log.exception("install %s failed on an error of the server", install_id)
+
+    def _run(self, install_id: str, upload: Upload, options: InstallOptions) -> InstallResult:
+        progress = self._running[install_id]
+        try:
+            with full_disk_refused("install the plugin"):
+                result = self._install(install_id, upload, options, progress)
+        except CadenceError as error:
+            state = InstallState.CANCELLED if isinstance(error, Cancelled) else InstallState.FAILED
+            self._finish(install_id, state, error.status, failure_json(error), progress)
+            raise
+        except BaseException:
+            unexpected = CadenceError("The server's log has the reason. Nothing of the upload was kept.")
+            self._finish(install_id, InstallState.FAILED, 500, failure_json(unexpected), progress)
+            raise
+        status = 200 if result.replaced else 201
+        self._finish(install_id, InstallState.SUCCEEDED, status, success_json(result), progress)
+        return result
+
+    def _finish(
+        self, install_id: str, state: InstallState, status: int, outcome: dict[str, object], progress: Progress
+    ) -> None:
+        try:
+            self._index.append_lines(install_id, progress.lines)
+            self._index.finish_install(install_id, state, status, outcome, progress.stages)
+        finally:
+            self._running.pop(install_id, None)
+
+    def _install(self, install_id: str, upload: Upload, options: InstallOptions, progress: Progress) -> InstallResult:
+        with ExitStack() as stack:
+            stack.callback(Path(upload.path).unlink, missing_ok=True)
+            staging = self._store.stage(install_id)
+            stack.callback(staging.discard)
+            with progress.stage(Stage.ARCHIVE):
+                ref = parse_filename(upload.filename)
+                stack.enter_context(plugin_lock(self._index.instance, ref.name, cancel=progress.cancelled))
+                stack.enter_context(self._turn(progress))
+                settle_plugin(self._index, self._store, self._rebuild, ref.name)
+                Path(upload.path).rename(staging.upload)
+                extract(structs.replace(upload, path=str(staging.upload)), staging.tree, self._limits)
+                staging.begin_sync()  # the disk works while the plugin is tried out
+            with progress.stage(Stage.EXISTS):
+                replaced = self._index.version(ref) is not None
+                if replaced and not options.force_overwrite:
+                    raise PluginExists("Use force_overwrite=true to replace", ref=ref)
+            manifest = self._inspect(ref, staging.tree, progress)
+            provided, worker = self._try_out(manifest, staging.tree, progress, stack)
+            record = _version_record(install_id, upload, provided, worker.report, ref)
+            with self._live_set.changing(ref.name):
+                publication = self._publish(record, staging, progress, options)
+                self._activate(record, worker, publication, progress)
+        return _result(record, manifest, publication, str(self._store.folder(ref)), progress)
+
+    @contextmanager
+    def _turn(self, progress: Progress) -> Iterator[None]:
+        while not self._turns.acquire(timeout=0.1):
+            if progress.cancelled.is_set():
+                raise Cancelled("The install was cancelled while it waited for its turn.")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _inspect(self, ref: PluginRef, tree: Path, progress: Progress) -> Manifest:
+        with progress.stage(Stage.INSPECT):
+            return inspect(tree, ref, self._sdk_version)
+
+    def _try_out(self, manifest: Manifest, tree: Path, progress: Progress, stack: ExitStack) -> tuple[Provided, Worker]:
+        """Install what the plugin needs and load it in a worker, which ends with ``stack`` unless it goes live."""
+        with progress.stage(Stage.DEPENDENCIES):
+            provided = self._provide(manifest.ref, manifest.requirements, progress)
+        with progress.stage(Stage.TRIAL):
+            worker = self._trial(manifest.ref, tree, provided, stack)
+        undeclared = _beyond(worker.report.metadata.dependencies, manifest)
+        if not undeclared:
+            return provided, worker
+        # They are computed, so that only the running plugin could name them: once more, with them.
+        with progress.stage(Stage.DEPENDENCIES):
+            provided = self._provide(manifest.ref, (*manifest.requirements, *undeclared), progress)
+        with progress.stage(Stage.TRIAL):
+            return provided, self._trial(manifest.ref, tree, provided, stack)
+
+    def _provide(self, ref: PluginRef, requirements: tuple[str, ...], progress: Progress) -> Provided:
+        try:
+            uv = Uv(idle_seconds=self._dependency_idle_seconds, on_line=progress.say, cancelled=progress.cancelled)
+            return provide(requirements, self._environments, uv)
+        except CadenceError as error:
+            error.ref = ref
+            raise
+
+    def _trial(self, ref: PluginRef, tree: Path, provided: Provided, stack: ExitStack) -> Worker:
+        worker = self._live_set.trial(Launch(ref, tree, provided.path))
+        stack.callback(self._live_set.dismiss, worker)
+        return worker
+
+    def _publish(
+        self, record: VersionRecord, staging: Staging, progress: Progress, options: InstallOptions
+    ) -> Publication:
+        with progress.stage(Stage.PUBLISH):
+            return publish_version(self._index, self._store, staging, record, options.activate)
+
+    def _activate(self, record: VersionRecord, worker: Worker, publication: Publication, progress: Progress) -> None:
+        with progress.stage(Stage.ACTIVATE, cancellable=False):
+            if publication.activated:
+                self._live_set.swap(structs.replace(record, active=True), worker, self._index.generation())
+
+
+def _claimed_name(text: str) -> tuple[str | None, str | None]:
+    try:
+        ref = parse_filename(text)
+    except CadenceError:
+        return None, None
+    return ref.name, ref.version
+
+
+def _beyond(declared: tuple[str, ...], manifest: Manifest) -> tuple[str, ...]:
+    """The requirements the running plugin declares and its files do not show; none where the files show all."""
+    if manifest.requirements_complete:
+        return ()
+    return tuple(requirement for requirement in declared if requirement not in manifest.requirements)
+
+
+def _result(
+    record: VersionRecord, manifest: Manifest, publication: Publication, folder: str, progress: Progress
+) -> InstallResult:
+    return InstallResult(
+        ref=record.ref,
+        install_id=record.install_id,
+        extracted_to=folder,
+        sha256=record.sha256,
+        dependencies_installed=record.dependencies_installed,
+        warnings=(*manifest.warnings, *record.report.warnings),
+        tools=tuple(tool.name for tool in record.report.tools),
+        activated=publication.activated,
+        replaced=publication.replaced,
+        previous_version=publication.previous_version,
+        stages=progress.stages,
+    )
+
+
+def _version_record(
+    install_id: str, upload: Upload, provided: Provided, report: TrialReport, ref: PluginRef
+) -> VersionRecord:
+    return VersionRecord(
+        ref=ref,
+        install_id=install_id,
+        sha256=upload.sha256,
+        size_bytes=upload.size_bytes,
+        installed_at=utc_now(),
+        source="upload",
+        active=False,
+        report=report,
+        environment=provided.key,
+        dependencies_installed=provided.installed,
+    )

@@ -1,0 +1,130 @@
+"""Make a correctly named archive from a plugin's folder, the same bytes from the same files every time."""
+
+import os
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from cadence.errors import InvalidArchive, InvalidFilename, ValidationFailed
+from cadence.intake.archive import extract
+from cadence.intake.disk import full_disk_refused
+from cadence.intake.faults import bounded, printable, quoted
+from cadence.intake.filename import parse_filename
+from cadence.intake.limits import ArchiveLimits, bytes_in_words
+from cadence.intake.metadata import find_metadata
+from cadence.intake.names import Resolver
+from cadence.intake.requirements import InvalidProjectError, load_project
+from cadence.intake.sources import Package, reachable_modules
+from cadence.intake.tree import JUNK
+from cadence.model import Fault, PluginRef, Stage, Upload
+
+# The earliest time a ZIP file can hold (APPNOTE 4.4.6): equal files make equal archives, whenever they were written.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
+_LEFT_OUT = JUNK | {".venv", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+
+
+def pack(directory: Path, into: Path, limits: ArchiveLimits) -> Path:
+    """Pack a plugin's folder, and unpack the result once to make sure that a server with these limits will take it.
+
+    Name and version come from the folder's name when it is ``name-version``, else from literal ``PluginMetadata``,
+    else from ``pyproject.toml``. Caches, ``.git``, ``.venv`` and compiled modules are left out.
+
+    :param directory: the plugin's folder, with its ``__init__.py``.
+    :param into: the existing folder for the archive; an archive of the same name in it is replaced.
+    :returns: the archive's path.
+    :raises InvalidFilename: when no name and version are found that an archive can have.
+    :raises InvalidArchive: with every fault found, when an upload of the archive would be refused.
+    :raises ValidationFailed: when the folder is not a plugin's.
+    :raises StorageFull: when the disk has no room.
+    """
+    directory = directory.resolve()
+    if not (directory / "__init__.py").is_file():
+        message = "Missing required file: __init__.py"
+        raise ValidationFailed(faults=[Fault(Stage.INSPECT, "missing_file", message, "__init__.py")])
+    target = into / f"{identify(directory).slug}.zip"
+    files = _checked_files(directory, limits)
+    with tempfile.TemporaryDirectory(prefix=".pack-", dir=into) as scratch, full_disk_refused("write the archive"):
+        written = Path(scratch, target.name)
+        _write(directory, files, written)
+        extract(Upload(str(written), target.name, "", written.stat().st_size), Path(scratch, "unpacked"), limits)
+        written.replace(target)
+    return target
+
+
+def identify(directory: Path) -> PluginRef:
+    """Tell a plugin folder's name and version.
+
+    :raises InvalidFilename: when neither the folder's name nor the files in it tell them, or when an archive of that
+        name would be read as another plugin.
+    """
+    try:
+        return parse_filename(f"{directory.name}.zip")
+    except InvalidFilename:
+        name, version = _stated(directory)
+    ref = parse_filename(f"{name}-{version}.zip")
+    if (ref.name, ref.version) != (name, version):
+        message = f"{quoted(f'{name}-{version}.zip')} would be read as version {ref.version} of {ref.name}; rename it"
+        raise InvalidFilename(message)
+    return ref
+
+
+def _stated(directory: Path) -> tuple[str, str]:
+    try:
+        project = load_project(directory)
+    except InvalidProjectError:
+        project = {}
+    package = Package(directory, directory.name.replace("-", "_"))
+    metadata = find_metadata(Resolver(package), reachable_modules(package, (), ("plugin",)))
+    said = (metadata.literal("name"), metadata.literal("version")) if metadata else (None, None)
+    for name, version in (said, (project.get("name"), project.get("version"))):
+        if isinstance(name, str) and isinstance(version, str):
+            return name, version
+    raise InvalidFilename(
+        f"{quoted(directory.name)} tells no name and version; name the folder like math_plugin-1.0.0, "
+        "or write them as literals into PluginMetadata or pyproject.toml"
+    )
+
+
+def _checked_files(directory: Path, limits: ArchiveLimits) -> list[str]:
+    """The relative paths to pack, sorted; what cannot be packed at all is refused before anything is written."""
+    faults, names, size = [], [], 0
+    for path in _walk(directory):
+        name, status = path.relative_to(directory).as_posix(), path.lstat()
+        names.append(name)
+        size += status.st_size
+        if not stat.S_ISREG(status.st_mode):
+            message = f"{quoted(name)} is a link or a special file; put the file itself into the folder"
+            faults.append(Fault(Stage.ARCHIVE, "link", message, printable(name)))
+        if not name.isprintable():  # nor are bytes that are not UTF-8, which Python shows as lone surrogates
+            message = f"{quoted(name)} has characters in its name that cannot be in an archive"
+            faults.append(Fault(Stage.ARCHIVE, "control_character", message, printable(name)))
+    if size > limits.max_unpacked_bytes:
+        message = f"The folder has {bytes_in_words(size)}; {bytes_in_words(limits.max_unpacked_bytes)} are allowed"
+        faults.append(Fault(Stage.ARCHIVE, "unpacked_too_large", message))
+    if faults:
+        raise InvalidArchive(faults=bounded(faults))
+    return sorted(names)
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    """Everything but folders; links to folders count as files, and what is left out is not looked into."""
+    with os.scandir(directory) as children:
+        for child in sorted(children, key=lambda child: child.name):
+            if child.name.casefold() in _LEFT_OUT or child.name.endswith(".pyc"):
+                continue
+            if child.is_dir(follow_symlinks=False):
+                yield from _walk(Path(child.path))
+            else:
+                yield Path(child.path)
+
+
+def _write(directory: Path, names: list[str], target: Path) -> None:
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in names:
+            info = zipfile.ZipInfo(name, _TIMESTAMP)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system = 3  # Unix, so that the mode is read wherever it was packed
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(info, (directory / name).read_bytes())

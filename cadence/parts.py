@@ -1,0 +1,176 @@
+"""The parts of one Cadence process, put together from its settings: what web pages and command line work with.
+
+Opening costs a few milliseconds and starts nothing, so that a command that only lists does no more than that.
+Starting makes this process an owner, recovers what an earlier one left half done, and readies the runtime.
+"""
+
+import os
+import shutil
+import threading
+from importlib.metadata import version as distribution_version
+from multiprocessing.util import Finalize
+from pathlib import Path
+
+from cadence.config import Settings
+from cadence.dependencies.environment import Environments
+from cadence.installer import Installer
+from cadence.intake.archive import extract
+from cadence.intake.limits import ArchiveLimits
+from cadence.intake.upload import UploadFile
+from cadence.model import PluginRef, Upload, VersionRecord
+from cadence.reconciler import Reconciler
+from cadence.runtime.launcher import Launch, Launcher
+from cadence.runtime.live_set import LiveSet
+from cadence.runtime.logs import Logs
+from cadence.runtime.supervisor import Supervisor
+from cadence.runtime.zygote import Zygote
+from cadence.storage.index import Index
+from cadence.storage.owners import Owner, is_alive
+from cadence.storage.recovery import recover
+from cadence.storage.store import Store
+from cadence.storage.tree import file_digest
+
+
+class Parts:
+    """Index and store, there at once, and the runtime, there once :meth:`start` was called."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.version = distribution_version("cadence")
+        self.index = Index.open(settings.instance / "index.db")
+        self.store = Store(settings.plugin_dir, settings.archive_dir)
+        self._starting = threading.Lock()
+        self._running: Running | None = None
+
+    @property
+    def running(self) -> "Running":
+        """The runtime of this process; starts it where it is not started yet."""
+        return self._running or self.start()
+
+    def start(self, *, serve: bool = False) -> "Running":
+        """Start the runtime, once; a second call returns the same.
+
+        :param serve: whether this process is a server, which keeps every active plugin live and answers for itself
+            in the index; the command line only borrows the runtime.
+        """
+        with self._starting:
+            if self._running is None:
+                self._running = Running(self.settings, self.index, self.store, serve=serve)
+                # Unlike what atexit has, this is run in a forked server process too (granian's are).
+                Finalize(None, self.close, exitpriority=10)
+            return self._running
+
+    def close(self) -> None:
+        """End everything that was started and close the index. Calls in flight get a short while to finish."""
+        with self._starting:
+            if self._running is not None:
+                self._running.close()
+                self._running = None
+        self.index.close()
+
+    def servers(self) -> dict[str, int]:
+        """The server processes that are alive: process id by server id."""
+        return {s.id: s.pid for s in self.index.servers() if is_alive(self.settings.instance, s.id)}
+
+
+class Running:
+    """What runs in this process: zygote, workers, live set, installer."""
+
+    def __init__(self, settings: Settings, index: Index, store: Store, *, serve: bool) -> None:
+        self._settings = settings
+        self._index = index
+        self._store = store
+        self._serve = serve
+        self._owner = Owner.acquire(settings.instance)
+        self._limits = ArchiveLimits.from_settings(settings)
+        self._sweep_after_the_dead()
+        self.recovery = recover(index, store, self._rebuild)
+        self.supervisor = Supervisor()
+        self.logs = Logs(settings.max_log_bytes)
+        self.zygote = Zygote()
+        self.environments = Environments(settings.instance / "environments")
+        self.environments.recover()
+        self.live_set = LiveSet(
+            self._launcher(), self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
+        )
+        self.installer = self._installer()
+        self.reconciler = Reconciler(index, self.live_set, self._owner.id)
+        if serve:
+            # The zygote warms up while the server comes to its first request.
+            self.supervisor.soon(self.zygote.start)
+            index.register_server(self._owner.id, os.getpid())
+            self.reconciler.start()
+
+    def receive(self) -> UploadFile:
+        """A file for an upload that is about to come, where it can be renamed into the archive later."""
+        self._upload_dir.mkdir(parents=True, exist_ok=True)
+        return UploadFile(self._upload_dir, self._settings.max_upload_bytes)
+
+    def scratch_dir(self) -> Path:
+        """A folder of this process that goes with it."""
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        return self._run_dir
+
+    def close(self) -> None:
+        """End it all: no process and no file of this process is left."""
+        self.live_set.close()
+        # Workers that are still loading end with the zygote, so nothing below has to wait for a plugin.
+        self.zygote.stop()
+        self.reconciler.stop()
+        self.installer.close()
+        self.supervisor.stop()
+        self.logs.close()
+        if self._serve:
+            self._index.unregister_server(self._owner.id)
+        for folder in (self._run_dir, self._upload_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._owner.release()
+
+    @property
+    def _run_dir(self) -> Path:
+        return self._settings.instance / "run" / self._owner.id
+
+    @property
+    def _upload_dir(self) -> Path:
+        return self._settings.archive_dir / ".uploads" / self._owner.id
+
+    def _sweep_after_the_dead(self) -> None:
+        """Remove the private folders of processes that were killed."""
+        for root in (self._run_dir.parent, self._upload_dir.parent):
+            for folder in root.glob("*"):
+                if not is_alive(self._settings.instance, folder.name):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _launcher(self) -> Launcher:
+        return Launcher(
+            self.zygote,
+            self.logs,
+            run_dir=self._run_dir,
+            data_dir=self._settings.instance / "data",
+            snapshot=self._store.snapshot_of,
+            max_message_bytes=self._settings.max_message_bytes,
+            in_background=self.supervisor.soon,
+        )
+
+    def _installer(self) -> Installer:
+        return Installer(
+            index=self._index,
+            store=self._store,
+            live_set=self.live_set,
+            environments=self.environments,
+            dependency_idle_seconds=self._settings.dependency_idle_seconds,
+            limits=self._limits,
+            sdk_version=distribution_version("cadence-sdk"),
+            owner_id=self._owner.id,
+            max_concurrent=self._settings.max_concurrent_installs,
+            rebuild=self._rebuild,
+            scratch_dir=self._run_dir,
+        )
+
+    def _launch_of(self, record: VersionRecord) -> Launch:
+        environment = self.environments.path(record.environment) if record.environment else None
+        return Launch(record.ref, self._store.folder(record.ref), environment)
+
+    def _rebuild(self, archive: Path, ref: PluginRef, destination: Path) -> None:
+        upload = Upload(str(archive), f"{ref.slug}.zip", file_digest(archive), archive.stat().st_size)
+        extract(upload, destination, self._limits)

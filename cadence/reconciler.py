@@ -1,0 +1,123 @@
+"""Keeps the live set of one server process in step with the index, which other processes change too."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct, to_builtins
+
+from cadence.runtime.live_set import LiveSet, Reloaded
+from cadence.storage.index import Index
+
+log = logging.getLogger(__name__)
+
+#: How often the index is asked whether something changed, in seconds; the question costs some microseconds.
+POLL_SECONDS = 0.1
+#: How long a reload waits for the answers of the other server processes, in seconds.
+ANSWER_SECONDS = 60.0
+
+
+class ReloadReport(Struct, frozen=True):
+    """What a reload came to in one server process: how many plugins should answer, do, and do not as asked."""
+
+    loaded: int
+    healthy: int
+    failed: int
+    plugins: tuple[Reloaded, ...] = ()
+
+    @classmethod
+    def of(cls, plugins: list[Reloaded]) -> "ReloadReport":
+        """Count what was done."""
+        healthy = sum(plugin.healthy for plugin in plugins)
+        return cls(len(plugins), healthy, len(plugins) - healthy, tuple(plugins))
+
+
+class ServerAnswer(Struct, frozen=True):
+    """What one server process answered to a reload; without a ``report`` it had not, in time."""
+
+    pid: int
+    report: ReloadReport | None = None
+
+
+class Reconciler:
+    """Watches the generation of the index, in a thread of its own.
+
+    :param server_id: what this process is called in the index.
+    """
+
+    def __init__(self, index: Index, live_set: LiveSet, server_id: str) -> None:
+        self._index = index
+        self._live_set = live_set
+        self._server_id = server_id
+        self._one_at_a_time = threading.Lock()
+        self._seen = -1
+        self._seen_reload = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        """Bring the live set up for the first time, in the background, and keep it in step from then on."""
+        self._seen_reload = self._index.reload_generation()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def reload(self) -> ReloadReport:
+        """Load every plugin anew, here and in all other server processes; answers for this one."""
+        generation = self._index.request_reload()
+        with self._one_at_a_time:
+            self._seen_reload = generation
+            return self._reconcile(reload=True)
+
+    def catch_up(self) -> None:
+        """Bring the live set in step with the index now."""
+        with self._one_at_a_time:
+            asked = self._index.reload_generation()
+            reload = asked > self._seen_reload
+            self._seen_reload = asked
+            if reload or self._index.generation() != self._seen:
+                self._reconcile(reload=reload)
+
+    def _reconcile(self, *, reload: bool) -> ReloadReport:
+        # The generation first: what is read after it is at least as new.
+        generation = self._index.generation()
+        done = self._live_set.reconcile(self._index.active(), generation, reload=reload)
+        self._seen = generation
+        report = ReloadReport.of(done)
+        self._index.server_report(self._server_id, generation, to_builtins(report))
+        return report
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.catch_up()
+            except Exception:
+                # The thread has to survive a full disk or a locked index; the next round tries again.
+                log.exception("the live set could not be brought in step with the index")
+            self._stop.wait(POLL_SECONDS)
+
+
+def await_answers(index: Index, generation: int, alive: Mapping[str, int]) -> list[ServerAnswer]:
+    """Wait until every living server process has reported on a reload.
+
+    :param generation: what :meth:`Index.request_reload` returned.
+    :param alive: process id by server id.
+    """
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        records = [record for record in index.servers() if record.id in alive]
+        late = [record for record in records if record.seen_generation < generation]
+        if not late or time.monotonic() > deadline:
+            return [_answer(record.pid, None if record in late else record.report) for record in records]
+        time.sleep(POLL_SECONDS / 2)
+
+
+def _answer(pid: int, report: dict[str, object] | None) -> ServerAnswer:
+    from msgspec import convert
+
+    return ServerAnswer(pid, None if report is None else convert(report, ReloadReport))

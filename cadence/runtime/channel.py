@@ -1,0 +1,216 @@
+"""The server's end of the socket to one worker: many threads' requests in flight, matched to replies by id.
+
+No thread belongs to the channel. The first caller that has to wait reads for all (the leader); when it has its own
+reply it hands the reading to another caller. A single caller so gets its reply without any switch of threads, which
+is worth as much as everything else on the way of a call.
+"""
+
+import contextlib
+import itertools
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from msgspec import MsgspecError
+
+from cadence_sdk._runtime import wire
+
+
+class ChannelClosed(Exception):
+    """The stream ended, or broke the protocol (then the words say how)."""
+
+
+class ReplyTimeout(Exception):
+    """The deadline passed."""
+
+
+class _Pending:
+    """One request that waits. ``woken`` is held while there is nothing for its caller to do."""
+
+    __slots__ = ("reply", "woken")
+
+    def __init__(self) -> None:
+        self.reply: wire.Reply | None = None
+        self.woken = threading.Lock()
+        self.woken.acquire()
+
+    def wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it was awake already
+            self.woken.release()
+
+
+class Channel:
+    """Requests and replies over one stream socket.
+
+    :param channel: the connected socket; the channel owns it.
+    :param max_bytes: the largest frame taken from the worker.
+    """
+
+    def __init__(self, channel: socket.socket, max_bytes: int) -> None:
+        channel.setblocking(False)
+        self._socket = channel
+        self._max_bytes = max_bytes
+        self._reader = wire.FrameReader(max_bytes)
+        self._readable = select.poll()
+        self._readable.register(channel, select.POLLIN)
+        self._ids = itertools.count(1)
+        self._last_id = 0
+        self._pending: dict[int, _Pending] = {}
+        self._reading = threading.Lock()
+        self._sending = threading.Lock()
+        self._closed: str | None = None
+
+    def receive_loaded(self, timeout: float) -> wire.Loaded:
+        """The first message of a worker. Nothing else may be in flight.
+
+        :raises ChannelClosed: when it ended without one.
+        :raises ReplyTimeout: after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        with self._reading:
+            while (body := self._next_frame()) is None:
+                self._read(deadline)
+        try:
+            return wire.decode_loaded(body)
+        except (MsgspecError, RecursionError) as error:
+            raise self._broken(str(error)) from None
+
+    def request(self, build: Callable[[int], wire.Call | wire.CheckHealth], timeout: float) -> wire.Reply:
+        """Send what ``build`` makes of a fresh id and wait for its reply.
+
+        :raises ChannelClosed: when the worker ended or broke the protocol.
+        :raises ReplyTimeout: after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        pending = _Pending()
+        id_ = self._send(build, pending, deadline)
+        try:
+            return self._await(pending, deadline)
+        finally:
+            self._pending.pop(id_, None)
+            self._promote()
+
+    def send_stop(self) -> None:
+        """Tell the worker that nothing follows; one that cannot take it any more is as good as stopped."""
+        with contextlib.suppress(OSError), self._sending:
+            self._socket.send(wire.frame(wire.Stop()))
+
+    def close(self, reason: str) -> None:
+        """End it: everyone who waits gets :class:`ChannelClosed` with the reason."""
+        if self._closed is None:
+            self._closed = reason
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for pending in list(self._pending.values()):
+            pending.wake()
+
+    def dispose(self) -> None:
+        """Give the descriptor back; the channel must be closed, so whoever holds a lock is about to leave."""
+        with self._reading, self._sending:
+            self._socket.close()
+
+    def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
+        with self._sending:
+            id_ = self._last_id = next(self._ids)
+            message = wire.frame(build(id_))
+            self._pending[id_] = pending
+            try:
+                self._send_all(message, deadline)
+            except BaseException as error:
+                del self._pending[id_]
+                if isinstance(error, OSError):
+                    raise ChannelClosed(self._closed or "it closed its channel") from None
+                raise
+        return id_
+
+    def _send_all(self, message: bytes, deadline: float) -> None:
+        with contextlib.suppress(BlockingIOError):
+            sent = self._socket.send(message)
+            if sent == len(message):
+                return
+            message = message[sent:]
+        writable = select.poll()
+        writable.register(self._socket, select.POLLOUT)
+        view = memoryview(message)
+        while view:
+            if not writable.poll(_milliseconds(deadline)):
+                # Half a frame cannot be taken back: what would follow it could not be read.
+                self.close("it did not take its requests")
+                raise ReplyTimeout
+            with contextlib.suppress(BlockingIOError):
+                view = view[self._socket.send(view) :]
+
+    def _await(self, pending: _Pending, deadline: float) -> wire.Reply:
+        while pending.reply is None:
+            if self._reading.acquire(blocking=False):
+                try:
+                    self._lead(pending, deadline)
+                finally:
+                    self._reading.release()
+            elif self._closed is not None:
+                raise ChannelClosed(self._closed)
+            elif not pending.woken.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                raise ReplyTimeout
+        return pending.reply
+
+    def _lead(self, pending: _Pending, deadline: float) -> None:
+        """Read for all until the own reply is there."""
+        while pending.reply is None:
+            body = self._next_frame()
+            if body is None:
+                self._read(deadline)
+            else:
+                self._deliver(body)
+
+    def _deliver(self, body: bytes) -> None:
+        try:
+            reply = wire.decode_reply(body)
+        except (MsgspecError, RecursionError) as error:
+            raise self._broken(str(error)) from None
+        if not 0 < reply.id <= self._last_id:
+            raise self._broken(f"a reply to request {reply.id}, which was never made")
+        # A reply after its deadline has no one waiting for it any more.
+        waiting = self._pending.get(reply.id)
+        if waiting is not None and waiting.reply is None:
+            waiting.reply = reply
+            waiting.wake()
+
+    def _next_frame(self) -> bytes | None:
+        try:
+            return self._reader.next()
+        except wire.ProtocolError as error:
+            raise self._broken(str(error)) from None
+
+    def _read(self, deadline: float) -> None:
+        if self._closed is not None:
+            raise ChannelClosed(self._closed)
+        if not self._readable.poll(_milliseconds(deadline)):
+            raise ReplyTimeout
+        try:
+            open_ = self._reader.read(self._socket)
+        except BlockingIOError:
+            return
+        except OSError:
+            open_ = False
+        if not open_:
+            self.close("it closed its channel")
+            raise ChannelClosed(self._closed)
+
+    def _broken(self, words: str) -> ChannelClosed:
+        self.close(f"it broke the protocol: {words}")
+        return ChannelClosed(self._closed)
+
+    def _promote(self) -> None:
+        """Wake one caller that waits, to lead: whoever led is leaving."""
+        if not self._pending or self._reading.locked():
+            return
+        for pending in list(self._pending.values()):
+            if pending.reply is None:
+                pending.wake()
+                return
+
+
+def _milliseconds(deadline: float) -> int:
+    return max(0, int((deadline - time.monotonic()) * 1000) + 1)

@@ -1,0 +1,128 @@
+"""From a version's folder to a worker that has loaded it."""
+
+import itertools
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from cadence.errors import CadenceError
+from cadence.model import PluginRef
+from cadence.runtime.channel import Channel
+from cadence.runtime.logs import Logs
+from cadence.runtime.worker import Worker
+from cadence.runtime.zygote import Zygote
+from cadence_sdk._runtime import wire
+
+#: How long to wait for the end of an ended worker's log, in seconds.
+_LAST_WORDS_SECONDS = 1.0
+
+
+class Launch(Struct, frozen=True):
+    """What is to be run: the version, the folder of its files, and that of its dependencies."""
+
+    ref: PluginRef
+    package: Path
+    environment: Path | None = None
+
+
+class Launcher:
+    """Starts workers.
+
+    Each gets a private snapshot of its plugin's folder, so that the files under a running plugin stay what they
+    were when it was loaded, also while the folder in the store is replaced.
+
+    :param run_dir: folder for the snapshots and temporary directories of this server's workers.
+    :param data_dir: folder that holds one data directory per plugin.
+    :param snapshot: copies a plugin's folder to a path that does not exist yet.
+    :param in_background: runs a clean-up that nobody waits for.
+    """
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        logs: Logs,
+        run_dir: Path,
+        data_dir: Path,
+        snapshot: Callable[[Path, Path], object],
+        max_message_bytes: int,
+        in_background: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._zygote = zygote
+        self._logs = logs
+        self._run_dir = run_dir
+        self._data_dir = data_dir
+        self._snapshot = snapshot
+        self._max_message_bytes = max_message_bytes
+        self._in_background = in_background
+        self._serials = itertools.count(1)
+
+    def launch(self, what: Launch, timeout: float, on_end: Callable[[Worker], None]) -> Worker:
+        """Fork a worker and have it load the plugin.
+
+        :param timeout: seconds it has for that.
+        :param on_end: called when the worker has ended, also when that happens before this returns.
+        :raises ValidationFailed: with every fault the worker found, or the one that ended it.
+        :raises PluginUnavailable: when the host gives no process.
+        """
+        home = self._run_dir / str(next(self._serials))
+        try:
+            worker = self._fork(what.ref, self._prepare(what, home), home, on_end)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)
+            raise
+        worker.load(timeout)
+        return worker
+
+    def _prepare(self, what: Launch, home: Path) -> wire.WorkerSpec:
+        data, temporary = self._data_dir / what.ref.name, home / "tmp"
+        temporary.mkdir(parents=True, mode=0o700)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        package = home / what.ref.slug
+        self._snapshot(what.package, package)
+        env = {
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "HOME": str(data),
+            "TMPDIR": str(temporary),
+            "CADENCE_PLUGIN_DATA": str(data),
+        }
+        return wire.WorkerSpec(
+            name=what.ref.name,
+            version=what.ref.version,
+            package=str(package),
+            data=str(data),
+            temporary=str(temporary),
+            max_message_bytes=self._max_message_bytes,
+            environment=str(what.environment) if what.environment else None,
+            env=env,
+        )
+
+    def _fork(self, ref: PluginRef, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
+        def ended(worker: Worker) -> None:
+            self._in_background(lambda: shutil.rmtree(home, ignore_errors=True))
+            on_end(worker)
+
+        def last_words() -> str | None:
+            drained.wait(_LAST_WORDS_SECONDS)
+            lines = self._logs.tail(ref.name, 1, ref.version)
+            return lines[-1].text if lines else None
+
+        ours, theirs = socket.socketpair()
+        log_read, log_write = os.pipe2(os.O_CLOEXEC)
+        drained = self._logs.attach(ref.name, ref.version, log_read)
+        channel = Channel(ours, self._max_message_bytes)
+        worker = Worker(ref, channel, ended, last_words)
+        try:
+            worker.forked(*self._zygote.fork(spec, theirs, log_write, worker.exited))
+        except CadenceError:
+            channel.close("it could not be started")
+            channel.dispose()
+            raise
+        finally:
+            theirs.close()
+            os.close(log_write)
+        return worker

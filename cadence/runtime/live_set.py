@@ -1,0 +1,360 @@
+"""Which version of each plugin answers now: calls find it here, and swaps, restarts and reloads change it here.
+
+A swap is one assignment: a call that began with the old worker ends there, the next one begins with the new. The old
+version keeps its place until the new one has loaded.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from cadence.errors import CadenceError, CallTimedOut, NotFound, PluginUnavailable
+from cadence.model import HealthReport, ToolResult, TrialReport, VersionRecord
+from cadence.runtime import backoff
+from cadence.runtime.launcher import Launch, Launcher
+from cadence.runtime.supervisor import Supervisor
+from cadence.runtime.worker import Draining, Worker
+
+#: A restart due within so many seconds is waited for by calls; one due later is told to the caller at once.
+_WAIT_FOR_RESTART_SECONDS = 2.0
+#: How long calls in flight may take to finish when the server shuts down.
+_CLOSE_SECONDS = 5.0
+
+
+class LivePlugin(Struct, frozen=True):
+    """One plugin as it stands now.
+
+    ``status`` is ``live``, ``starting`` or ``failed``; ``error`` says why, where it is not live. ``pid`` is that of
+    its worker.
+    """
+
+    record: VersionRecord
+    status: Literal["live", "starting", "failed"]
+    report: TrialReport
+    error: str | None = None
+    pid: int | None = None
+
+
+class Reloaded(Struct, frozen=True):
+    """What a reload did for one plugin; ``version`` is the one that answers now, ``error`` why it is not as asked."""
+
+    name: str
+    version: str
+    ms: float
+    healthy: bool
+    error: str | None = None
+
+
+class _Slot:
+    """The place of one plugin. ``changed`` guards every field; ``changing`` lets one change at a time run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.changing = threading.Lock()
+        self.changed = threading.Condition()
+        self.record: VersionRecord | None = None
+        self.generation = -1
+        self.worker: Worker | None = None
+        self.error: str | None = None
+        self.failures = 0
+        self.restarting = False
+        self.restart_at = 0.0
+
+    def view(self) -> LivePlugin | None:
+        with self.changed:
+            if self.record is None:
+                return None
+            if self.worker is not None:
+                return LivePlugin(self.record, "live", self.worker.report, self.error, self.worker.pid)
+            return LivePlugin(self.record, "failed" if self.error else "starting", self.record.report, self.error)
+
+
+class LiveSet:
+    """The live plugins.
+
+    :param launch_of: where the files and the environment of a version lie.
+    :param load_seconds: how long a plugin may take to load.
+    :param call_seconds: how long a call may take.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        supervisor: Supervisor,
+        launch_of: Callable[[VersionRecord], Launch],
+        load_seconds: float,
+        call_seconds: float,
+    ) -> None:
+        self._launcher = launcher
+        self._supervisor = supervisor
+        self._launch_of = launch_of
+        self._load_seconds = load_seconds
+        self._call_seconds = call_seconds
+        self._slots: dict[str, _Slot] = {}
+        self._adding = threading.Lock()
+        self._closed = False
+
+    def plugins(self) -> list[LivePlugin]:
+        """Every plugin that should answer, by name, as it stands."""
+        return [view for name in sorted(self._slots) if (view := self._slots[name].view()) is not None]
+
+    def plugin(self, name: str) -> LivePlugin | None:
+        """One plugin as it stands, or None."""
+        slot = self._slots.get(name)
+        return slot.view() if slot else None
+
+    def call(self, name: str, tool: str, args: Mapping[str, Any]) -> ToolResult:
+        """Call a tool of the version that answers now.
+
+        :raises NotFound: no such plugin or tool.
+        :raises InvalidArguments: they do not fit the tool's schema.
+        :raises CallFailed: one of its kinds; a worker that missed its deadline is replaced.
+        """
+        started = time.monotonic()
+        deadline = started + self._call_seconds
+        while True:
+            worker = self._worker(name, deadline)
+            try:
+                value = worker.call(tool, args, deadline - time.monotonic())
+            except Draining:
+                continue
+            except CallTimedOut:
+                self._replace(worker)
+                raise
+            return ToolResult(value, worker.ref.version, round((time.monotonic() - started) * 1000, 3))
+
+    def check_health(self, name: str) -> HealthReport:
+        """Run the health check of a plugin in its live worker. Raises like :meth:`call`."""
+        deadline = time.monotonic() + self._call_seconds
+        while True:
+            worker = self._worker(name, deadline)
+            try:
+                return worker.check_health(deadline - time.monotonic())
+            except Draining:
+                continue
+            except CallTimedOut:
+                self._replace(worker)
+                raise
+
+    def trial(self, record_ref: Launch) -> Worker:
+        """Load a version in a worker of its own that answers no one yet.
+
+        :raises ValidationFailed: with every fault that was found.
+        """
+        return self._launcher.launch(record_ref, self._load_seconds, self._ended)
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[None]:
+        """Keep every other change of one plugin waiting, so that none is made twice."""
+        with self._slot(name).changing:
+            yield
+
+    def swap(self, record: VersionRecord, worker: Worker, generation: int) -> bool:
+        """Let ``worker`` answer from now on, unless a later generation has already decided otherwise.
+
+        The worker that does not answer any more, old or new, finishes its calls and ends.
+
+        :returns: whether ``worker`` answers now.
+        """
+        slot = self._slot(record.ref.name)
+        with slot.changed:
+            stale = generation < slot.generation or self._closed
+            ousted = worker if stale else slot.worker
+            if not stale:
+                slot.record, slot.worker, slot.generation = record, worker, generation
+                slot.error, slot.restarting = None, False
+                slot.changed.notify_all()
+        if ousted is not None and (stale or ousted is not worker):
+            self._retire(ousted)
+        if not stale and worker.ended.is_set():
+            self._ended(worker)
+        return not stale
+
+    def dismiss(self, worker: Worker) -> None:
+        """Let go of a worker from a trial, unless it answers by now."""
+        slot = self._slots.get(worker.ref.name)
+        if slot is None or slot.worker is not worker:
+            self._retire(worker)
+
+    def remove(self, name: str, generation: int) -> None:
+        """Let the plugin answer no more; calls in flight finish."""
+        slot = self._slot(name)
+        with slot.changed:
+            if generation < slot.generation:
+                return
+            ousted, slot.worker, slot.record = slot.worker, None, None
+            slot.generation, slot.error = generation, None
+            slot.changed.notify_all()
+        if ousted is not None:
+            self._retire(ousted)
+
+    def reconcile(
+        self, desired: Mapping[str, VersionRecord], generation: int, *, reload: bool = False
+    ) -> list[Reloaded]:
+        """Make the live set what it should be.
+
+        :param desired: the version that should answer, by plugin name, as of ``generation``.
+        :param reload: start every plugin anew, also those that are already what they should be.
+        :returns: what was done, by plugin name; without ``reload`` only those that changed.
+        """
+        for name, slot in list(self._slots.items()):
+            if name not in desired and slot.record is not None:
+                self.remove(name, generation)
+        due = [record for record in desired.values() if reload or self._differs(record)]
+        for record in due:
+            self._expect(record, generation)
+        return sorted(self._bring_up(due, generation), key=lambda done: done.name)
+
+    def reconcile_one(self, record: VersionRecord, generation: int) -> Reloaded | None:
+        """As :meth:`reconcile`, for one plugin that should answer as ``record`` says."""
+        return self._start(record, generation) if self._differs(record) else None
+
+    def close(self) -> None:
+        """Take no new calls and end every worker; calls in flight get a short while to finish."""
+        self._closed = True
+        workers = []
+        for slot in list(self._slots.values()):
+            with slot.changed:
+                if slot.worker is not None:
+                    workers.append(slot.worker)
+                slot.worker = None
+                slot.changed.notify_all()
+        for worker in workers:
+            worker.drain()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        for worker in workers:
+            worker.ended.wait(max(0.0, deadline - time.monotonic()))
+            worker.kill("the server is shutting down")
+
+    def _slot(self, name: str) -> _Slot:
+        with self._adding:
+            return self._slots.setdefault(name, _Slot(name))
+
+    def _differs(self, record: VersionRecord) -> bool:
+        slot = self._slots.get(record.ref.name)
+        if slot is None or slot.record is None:
+            return True
+        return (slot.record.ref, slot.record.install_id) != (record.ref, record.install_id)
+
+    def _expect(self, record: VersionRecord, generation: int) -> None:
+        """Show a plugin that has no worker yet as starting."""
+        slot = self._slot(record.ref.name)
+        with slot.changed:
+            if slot.record is None and slot.generation <= generation:
+                slot.record, slot.error, slot.generation = record, None, generation
+
+    def _bring_up(self, due: Iterable[VersionRecord], generation: int) -> list[Reloaded]:
+        started = [self._supervisor.soon(partial(self._start, record, generation)) for record in due]
+        return [future.result() for future in started]
+
+    def _start(self, record: VersionRecord, generation: int) -> Reloaded:
+        started = time.monotonic()
+        slot = self._slot(record.ref.name)
+        with slot.changing:
+            error = self._load_and_swap(slot, record, generation)
+        view = slot.view()
+        return Reloaded(
+            name=record.ref.name,
+            version=view.record.ref.version if view else record.ref.version,
+            ms=round((time.monotonic() - started) * 1000, 3),
+            healthy=error is None,
+            error=error,
+        )
+
+    def _load_and_swap(self, slot: _Slot, record: VersionRecord, generation: int) -> str | None:
+        """Returns why it failed, None where it did not."""
+        if generation < slot.generation:
+            return None
+        try:
+            worker = self.trial(self._launch_of(record))
+        except CadenceError as failure:
+            error = "; ".join(failure.sentences) or failure.message
+            self._note_failure(slot, record, error, generation, retry=isinstance(failure, PluginUnavailable))
+            return error
+        self.swap(record, worker, generation)
+        return None
+
+    def _note_failure(self, slot: _Slot, record: VersionRecord, error: str, generation: int, *, retry: bool) -> None:
+        """Keep why a version did not start; only what the host could not do is tried again."""
+        with slot.changed:
+            if slot.record is None or slot.generation > generation:
+                return
+            slot.error, slot.restarting = error, False
+            if retry and slot.worker is None:
+                self._schedule_restart(slot, slot.failures + 1)
+            slot.changed.notify_all()
+
+    def _worker(self, name: str, deadline: float) -> Worker:
+        """The worker that answers for a plugin; waits for one that is about to start."""
+        slot = self._slots.get(name)
+        if slot is None:
+            raise NotFound(f"No plugin {name!r} is installed.")
+        worker = slot.worker
+        if worker is not None and not worker.draining:
+            return worker
+        with slot.changed:
+            while (worker := slot.worker) is None:
+                if slot.record is None:
+                    raise NotFound(f"No plugin {name!r} is installed.")
+                self._refuse_if_down(slot)
+                if not slot.changed.wait(max(0.0, deadline - time.monotonic())):
+                    raise PluginUnavailable(f"{name} is still starting; try again.", ref=slot.record.ref)
+        return worker
+
+    def _refuse_if_down(self, slot: _Slot) -> None:
+        if self._closed:
+            raise PluginUnavailable("The server is shutting down.")
+        wait = slot.restart_at - time.monotonic()
+        if slot.error is None or slot.record is None or (slot.restarting and wait <= _WAIT_FOR_RESTART_SECONDS):
+            return
+        again = f" It is started again in {wait:.0f} s." if slot.restarting else " Reload it when the cause is mended."
+        raise PluginUnavailable(f"{slot.name} is not running: {slot.error}{again}", ref=slot.record.ref)
+
+    def _retire(self, worker: Worker) -> None:
+        """Let a worker finish its calls and end; past every deadline it is killed."""
+        worker.drain()
+        self._supervisor.after(self._call_seconds, lambda: worker.kill("it did not finish in time"))
+
+    def _replace(self, worker: Worker) -> None:
+        """Start a new worker in the place of one that missed a deadline, once."""
+        slot = self._slot(worker.ref.name)
+        with slot.changed:
+            if slot.worker is not worker or slot.record is None or worker.replacing:
+                return
+            worker.replacing = True
+            record, generation = slot.record, slot.generation
+        self._supervisor.soon(lambda: self._start(record, generation))
+
+    def _ended(self, worker: Worker) -> None:
+        """A worker has ended: if it was the one that answers, start it again, later each time in a row."""
+        slot = self._slots.get(worker.ref.name)
+        if slot is None or self._closed:
+            return
+        with slot.changed:
+            if slot.worker is not worker or slot.record is None:
+                return
+            slot.worker = None
+            slot.error = f"Its worker {worker.end_words}."
+            ran_seconds = time.monotonic() - worker.started_at
+            self._schedule_restart(slot, backoff.next_failures(slot.failures, ran_seconds))
+            slot.changed.notify_all()
+
+    def _schedule_restart(self, slot: _Slot, failures: int) -> None:
+        record, generation = slot.record, slot.generation
+        if record is None:
+            return
+        slot.failures, slot.restarting = failures, True
+        delay = backoff.delay_seconds(failures)
+        slot.restart_at = time.monotonic() + delay
+        self._supervisor.after(delay, lambda: self._restart(slot, record, generation))
+
+    def _restart(self, slot: _Slot, record: VersionRecord, generation: int) -> None:
+        with slot.changed:
+            due = slot.worker is None and slot.record is record and not self._closed
+        if due:
+            self._start(record, generation)

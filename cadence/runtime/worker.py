@@ -1,0 +1,209 @@
+"""The server's handle on one worker process: call, check, drain, kill."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cadence.errors import (
+    CallFailed,
+    CallTimedOut,
+    InvalidArguments,
+    NotFound,
+    ToolRaised,
+    ValidationFailed,
+    WorkerEnded,
+)
+from cadence.model import Fault, HealthReport, PluginRef, Stage, TrialReport
+from cadence.runtime.channel import Channel, ChannelClosed, ReplyTimeout
+from cadence_sdk._runtime import wire
+
+#: How long the status of a worker may take to arrive after its channel closed, in seconds.
+_EXIT_NOTICE_SECONDS = 2.0
+
+
+class Draining(Exception):
+    """This worker takes no new calls; ask for the one that took its place."""
+
+
+class Worker:
+    """One running version. Made by the launcher, which has the plugin loaded before anyone else sees the worker.
+
+    :param on_end: called once, with this worker, when the process has ended; from another thread.
+    :param last_words: waits until the log of an ended worker is complete and gives its last line, if any.
+    """
+
+    def __init__(
+        self,
+        ref: PluginRef,
+        channel: Channel,
+        on_end: Callable[["Worker"], None],
+        last_words: Callable[[], str | None],
+    ) -> None:
+        self.ref = ref
+        self.pid = 0
+        self.ended = threading.Event()
+        self.end_words = ""
+        self.started_at = time.monotonic()
+        #: Set by the live set once another worker is on its way to take this one's place.
+        self.replacing = False
+        self._report: TrialReport | None = None
+        self._channel = channel
+        self._on_end = on_end
+        self._last_words = last_words
+        self._pidfd = -1
+        self._gate = threading.Lock()
+        self._in_flight = 0
+        self._draining = False
+
+    @property
+    def report(self) -> TrialReport:
+        """What loading the plugin found; there once :meth:`load` has returned."""
+        if self._report is None:
+            raise RuntimeError("the worker has not loaded")
+        return self._report
+
+    def load(self, timeout: float) -> None:
+        """Wait until the plugin is loaded; a worker that cannot is ended.
+
+        :raises ValidationFailed: with every fault that was found, or the one that ended the worker.
+        """
+        try:
+            loaded = self._channel.receive_loaded(timeout)
+        except ReplyTimeout:
+            self.kill("it took too long to load")
+            words = f"Loading {self.ref.name} took longer than {timeout:g} s."
+            raise self._not_loaded("load_timeout", words) from None
+        except ChannelClosed as closed:
+            raise self._not_loaded("worker_ended", self._loading_ended(closed)) from None
+        if loaded.report is None:
+            self.kill("it did not load")
+            if not loaded.faults:
+                raise self._not_loaded("no_report", f"Loading {self.ref.name} failed without a reason.")
+            raise ValidationFailed(ref=self.ref, faults=loaded.faults)
+        self._report = loaded.report
+
+    @property
+    def draining(self) -> bool:
+        """Whether it has been told to take no new calls."""
+        return self._draining
+
+    def call(self, tool: str, args: Mapping[str, Any], timeout: float) -> Any:
+        """Call a tool and wait for its result, any JSON value.
+
+        :raises Draining: before anything was sent, when another worker is to be asked.
+        :raises InvalidArguments: the arguments do not fit the tool's schema.
+        :raises NotFound: there is no such tool.
+        :raises CallFailed: ``ToolRaised``, ``WorkerEnded`` or ``CallTimedOut``, after ``timeout`` seconds.
+        """
+        what = f"{self.ref.name}.{tool}"
+        reply = self._request(lambda id_: wire.Call(id_, tool, dict(args)), what, timeout)
+        if isinstance(reply, wire.Result):
+            return reply.value
+        if isinstance(reply, wire.Failed):
+            raise self._failure(what, reply)
+        raise self._stranger(what)
+
+    def check_health(self, timeout: float) -> HealthReport:
+        """Run the plugin's health check. Raises like :meth:`call`."""
+        reply = self._request(wire.CheckHealth, f"The health check of {self.ref.name}", timeout)
+        if isinstance(reply, wire.Health):
+            return reply.report
+        raise self._stranger("The health check")
+
+    def drain(self) -> None:
+        """Take no new calls; end once those in flight have answered."""
+        with self._gate:
+            if self._draining:
+                return
+            self._draining = True
+            idle = self._in_flight == 0
+        if idle:
+            self._channel.send_stop()
+
+    def kill(self, reason: str) -> None:
+        """End it now; whoever waits for an answer is told the reason. Does nothing to one that has ended."""
+        self._channel.close(reason)
+        with self._gate, contextlib.suppress(ProcessLookupError):
+            if self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def forked(self, pid: int, pidfd: int) -> None:
+        """Called by the launcher: the process exists."""
+        with self._gate:
+            self.pid = pid
+            if self.ended.is_set():
+                os.close(pidfd)
+            else:
+                self._pidfd = pidfd
+
+    def exited(self, status: int | None) -> None:
+        """Called by the zygote's handle: the process has ended with this ``waitpid`` status."""
+        with self._gate:
+            self.end_words = self.end_words or exit_words(status)
+            self.ended.set()
+            if self._pidfd >= 0:
+                os.close(self._pidfd)
+                self._pidfd = -1
+        self._channel.close(self.end_words)
+        self._channel.dispose()
+        self._on_end(self)
+
+    def _request(self, build: Callable[[int], wire.Call | wire.CheckHealth], what: str, timeout: float) -> wire.Reply:
+        with self._gate:
+            if self._draining:
+                raise Draining
+            self._in_flight += 1
+        try:
+            return self._channel.request(build, timeout)
+        except ReplyTimeout:
+            raise CallTimedOut(f"{what} did not answer within {timeout:g} s.", ref=self.ref) from None
+        except ChannelClosed as closed:
+            raise WorkerEnded(self._why(closed), ref=self.ref) from None
+        finally:
+            with self._gate:
+                self._in_flight -= 1
+                last = self._draining and self._in_flight == 0
+            if last:
+                self._channel.send_stop()
+
+    def _why(self, closed: ChannelClosed) -> str:
+        """Why the channel ended, in words: by the worker's exit where it exited, else by what it did instead."""
+        if not self.ended.wait(0 if "protocol" in str(closed) else _EXIT_NOTICE_SECONDS):
+            self.kill(str(closed))
+            return f"The worker of {self.ref.name} was ended because {closed}."
+        return f"The worker of {self.ref.name} {self.end_words}."
+
+    def _loading_ended(self, closed: ChannelClosed) -> str:
+        words = f"{self.ref.name} did not finish loading. {self._why(closed)}"
+        last = self._last_words()
+        return f"{words} The last line it wrote: {last}" if last else words
+
+    def _not_loaded(self, code: str, words: str) -> ValidationFailed:
+        return ValidationFailed(ref=self.ref, faults=[Fault(Stage.TRIAL, code, words)])
+
+    def _failure(self, what: str, reply: wire.Failed) -> CallFailed | InvalidArguments | NotFound:
+        if reply.kind == "arguments":
+            return InvalidArguments(*reply.sentences, ref=self.ref)
+        if reply.kind == "unknown":
+            return NotFound(*reply.sentences, ref=self.ref)
+        if reply.kind == "raised":
+            return ToolRaised(*reply.sentences, ref=self.ref)
+        return CallFailed(*reply.sentences, ref=self.ref)
+
+    def _stranger(self, what: str) -> WorkerEnded:
+        self.kill("it broke the protocol: a reply of another kind than the request")
+        return WorkerEnded(f"{what} was answered by a reply of another kind; the worker was ended.", ref=self.ref)
+
+
+def exit_words(status: int | None) -> str:
+    """What a ``waitpid`` status says, to stand after "the worker": "ended by itself with exit code 3"."""
+    if status is None:
+        return "ended with the process that started it"
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"was ended by signal {number} ({signal.Signals(number).name})"
+    return f"ended by itself with exit code {os.waitstatus_to_exitcode(status)}"

@@ -1,0 +1,175 @@
+"""The server's handle on the zygote process; see :mod:`cadence_sdk._runtime.zygote` for what runs in it."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from cadence.errors import PluginUnavailable
+from cadence_sdk._runtime import wire
+
+_MAX_PACKET_BYTES = 65536
+_START_SECONDS = 60.0
+_FORK_SECONDS = 30.0
+
+#: Told when a worker ended: its ``waitpid`` status, or None when the zygote died and took it along.
+OnExit = Callable[[int | None], None]
+
+
+class Forked(NamedTuple):
+    """A new worker process: its number, and a pidfd that the caller owns."""
+
+    pid: int
+    pidfd: int
+
+
+class _Request(NamedTuple):
+    forked: Future[Forked]
+    on_exit: OnExit
+
+
+class Zygote:
+    """Forks workers; starts its process when it is first needed, and again when it died."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._line: _Line | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Make sure that the process runs and is warm. Costs about a second the first time.
+
+        :raises PluginUnavailable: when it cannot be started.
+        """
+        self._running()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the zygote, None while there is none."""
+        line = self._line
+        return line.pid if line and line.alive else None
+
+    def fork(self, spec: wire.WorkerSpec, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
+        """Fork a worker that holds ``channel`` and writes its log to descriptor ``log``.
+
+        ``on_exit`` is called once, from another thread, after the worker ended.
+
+        :raises PluginUnavailable: when the host gives no process.
+        """
+        return self._running().fork(spec, channel, log, on_exit)
+
+    def stop(self) -> None:
+        """End the zygote and with it every worker."""
+        with self._lock:
+            self._stopped = True
+            if self._line is not None:
+                self._line.close()
+
+    def _running(self) -> "_Line":
+        with self._lock:
+            if self._stopped:
+                raise PluginUnavailable("The server is shutting down.")
+            if self._line is None or not self._line.alive:
+                self._line = _Line()
+            return self._line
+
+
+class _Line:
+    """One zygote process and the control socket to it."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
+                # Isolated (-I): neither variables nor the working directory decide what is imported.
+                [sys.executable, "-I", "-B", "-m", "cadence_sdk._runtime.zygote", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                # An empty environment: whatever the zygote holds, every worker inherits.
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                # Ctrl-C at the terminal is for the server, which then lets the workers finish.
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self.alive = True
+        self._ids = itertools.count(1)
+        self._sending = threading.Lock()
+        self._requests: dict[int, _Request] = {}
+        self._exits: dict[int, OnExit] = {}
+        self._await_ready()
+        threading.Thread(target=self._listen, name="zygote", daemon=True).start()
+
+    def fork(self, spec: wire.WorkerSpec, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
+        request = _Request(Future(), on_exit)
+        with self._sending:
+            id_ = next(self._ids)
+            self._requests[id_] = request
+            try:
+                socket.send_fds(self._control, [wire.encode(wire.Spawn(id_, spec))], [channel.fileno(), log])
+            except OSError as error:
+                del self._requests[id_]
+                raise PluginUnavailable(f"No worker could be started: {error}.") from None
+        try:
+            return request.forked.result(_FORK_SECONDS)
+        except TimeoutError:
+            raise PluginUnavailable(f"No worker was started within {_FORK_SECONDS:g} s.") from None
+
+    def close(self) -> None:
+        self._control.shutdown(socket.SHUT_RDWR)
+        self._process.wait()
+
+    def _await_ready(self) -> None:
+        self._control.settimeout(_START_SECONDS)
+        try:
+            ready = self._control.recv(_MAX_PACKET_BYTES)
+        except TimeoutError:
+            ready = b""
+        self._control.settimeout(None)
+        if not ready:
+            self._process.kill()
+            status = self._process.wait()
+            self._control.close()
+            raise PluginUnavailable(
+                f"The process that starts workers ended with status {status}; see the server's log."
+            )
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET_BYTES, 1)
+            except OSError:
+                packet = b""
+            if not packet:
+                break
+            self._take(wire.decode_from_zygote(packet), descriptors)
+        self._end()
+
+    def _take(self, message: wire.FromZygote, descriptors: list[int]) -> None:
+        if isinstance(message, wire.Spawned):
+            request = self._requests.pop(message.id)
+            self._exits[message.pid] = request.on_exit
+            request.forked.set_result(Forked(message.pid, descriptors[0]))
+        elif isinstance(message, wire.SpawnFailed):
+            words = f"No worker could be started: {message.error}."
+            self._requests.pop(message.id).forked.set_exception(PluginUnavailable(words))
+        else:
+            self._exits.pop(message.pid)(message.status)
+
+    def _end(self) -> None:
+        """The zygote is gone, and the kernel has killed its workers."""
+        with self._sending:
+            self.alive = False
+            self._control.close()
+            requests = list(self._requests.values())
+            self._requests.clear()
+        self._process.wait()
+        for request in requests:
+            request.forked.set_exception(PluginUnavailable("The process that starts workers ended; try again."))
+        for on_exit in list(self._exits.values()):
+            on_exit(None)

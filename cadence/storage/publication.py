@@ -1,0 +1,89 @@
+"""Changes of index and store together, in the one order in which nothing half-done can be seen.
+
+1. Archive and folder are staged and written through to the disk.
+2. **Commit**: the index notes, durably, what is to be. Everybody still sees what was there before.
+3. Archive and folder go to their places, each in one step.
+4. The index shows the version, and its generation rises.
+
+Before 2, a death of the process leaves staging only. From 2 on, ``recovery`` completes the rest. A *failure* after 2,
+such as a full disk, is taken back whole. A removal goes the other way: first the index, then the files.
+
+Whoever calls these holds the plugin's lock (:func:`cadence.storage.locks.plugin_lock`) and has settled what an
+earlier process left (:func:`cadence.storage.recovery.settle_plugin`).
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+from cadence.model import PluginRef, VersionRecord
+from cadence.storage.index import Index
+from cadence.storage.staging import Staging
+from cadence.storage.store import Store, full_disk_in_words
+from cadence.storage.versions import Publication
+
+log = logging.getLogger(__name__)
+
+
+def publish_version(
+    index: Index, store: Store, staging: Staging, record: VersionRecord, activate: bool | None = None
+) -> Publication:
+    """Install what is staged. The caller discards the staging afterwards, whatever the outcome.
+
+    :param record: with the ``install_id`` of ``staging``.
+    :param activate: as in :meth:`~cadence.storage.versions.VersionIndex.commit_version`.
+    :raises ValidationFailed: when another active plugin has its metadata name.
+    :raises StorageFull: when the disk has no room. As with any exception, all is as it was before.
+    """
+    with full_disk_in_words():
+        staging.sync()
+    publication = index.commit_version(record, activate)
+    with _undone_by(lambda: index.abandon_publication(record.ref, record.install_id)):
+        store.publish(staging, record.ref)
+    with _undone_by(lambda: _take_back(index, store, staging, record)):
+        index.mark_published(record.ref, record.install_id)
+    return publication
+
+
+def adopt_version(index: Index, record: VersionRecord, activate: bool | None = None) -> Publication:
+    """Take a folder that lies in the store already into the index, as a version of source ``directory``.
+
+    :raises ValidationFailed: when another active plugin has its metadata name.
+    """
+    publication = index.commit_version(record, activate)
+    with _undone_by(lambda: index.abandon_publication(record.ref, record.install_id)):
+        index.mark_published(record.ref, record.install_id)
+    return publication
+
+
+def remove_version(index: Index, store: Store, ref: PluginRef) -> str | None:
+    """Delete an installed version with its folder and archive.
+
+    Files that cannot be deleted now are deleted by the next recovery; the version is gone all the same.
+
+    :return: the version that became active in its place, or ``None``.
+    :raises NotFound: when it is not installed.
+    """
+    fallback = index.remove(ref)
+    try:
+        store.remove(ref)
+    except OSError:
+        log.warning("The files of %s are not deleted yet; the next start will try again.", ref.slug, exc_info=True)
+    else:
+        index.mark_removed(ref)
+    return fallback
+
+
+def _take_back(index: Index, store: Store, staging: Staging, record: VersionRecord) -> None:
+    # Where the files cannot be put back, the commit stays: recovery then goes forward instead.
+    store.withdraw(staging, record.ref)
+    index.abandon_publication(record.ref, record.install_id)
+
+
+@contextlib.contextmanager
+def _undone_by(undo: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise

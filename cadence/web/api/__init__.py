@@ -1,0 +1,64 @@
+"""The JSON API under ``/api/v1``: one table says what there is, registers it, and becomes the OpenAPI document."""
+
+from flask import Blueprint, Response
+
+from cadence.web.api import answers, plugins, uploads
+from cadence.web.api.openapi import Operation, document
+from cadence.web.api.replies import reply
+
+PREFIX = "/api/v1"
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/plugins/upload",
+        uploads.upload,
+        "Install a plugin from its archive",
+        {201: answers.Uploaded, 200: answers.Uploaded, 202: answers.Accepted},
+        (400, 409, 413, 422, 507),
+        body="upload",
+    ),
+    Operation(
+        "GET", "/plugins/uploaded", uploads.uploaded, "List every installed version", {200: answers.UploadedList}
+    ),
+    Operation(
+        "DELETE",
+        "/plugins/uploaded/<name>/<version>",
+        uploads.delete,
+        "Delete an installed version",
+        {200: answers.Deleted},
+        (404, 409),
+    ),
+    Operation("POST", "/plugins/reload", plugins.reload, "Load every plugin anew", {200: answers.Reload}),
+    Operation("GET", "/plugins", plugins.plugins, "List the plugins and how they stand", {200: answers.PluginList}),
+    Operation("GET", "/plugins/<name>", plugins.plugin, "Show one plugin", {200: answers.PluginAnswer}, (404,)),
+    Operation(
+        "GET", "/plugins/<name>/tools", plugins.tools, "List the tools that answer now", {200: answers.ToolList}, (404,)
+    ),
+    Operation(
+        "POST",
+        "/plugins/<name>/tools/<tool>",
+        plugins.call_tool,
+        "Call a tool",
+        {200: answers.CallAnswer},
+        (400, 404, 413, 422, 502, 503, 504),
+        body="arguments",
+    ),
+    Operation("GET", "/installs", uploads.installs, "List the latest installs", {200: answers.InstallList}),
+    Operation(
+        "GET", "/installs/<install_id>", uploads.install, "Follow an install", {200: answers.InstallAnswer}, (404,)
+    ),
+    Operation("GET", "/health", plugins.health, "How this server does", {200: answers.Health}),
+)
+
+
+def openapi() -> Response:
+    """The OpenAPI document of this API."""
+    return reply(document(OPERATIONS, PREFIX))
+
+
+api = Blueprint("api", __name__, url_prefix=PREFIX)
+for operation in OPERATIONS:
+    view = operation.view
+    api.add_url_rule(operation.rule, view.__name__, view, methods=[operation.method])
+api.add_url_rule("/openapi.json", "openapi", openapi)

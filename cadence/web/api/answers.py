@@ -1,0 +1,166 @@
+"""The JSON of the API as types: what is encoded from them is also what the OpenAPI document says."""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from cadence.model import ToolSpec
+from cadence.web.present import InstallView, PluginView, ReloadedPlugin
+
+
+class StageTime(Struct, frozen=True):
+    """One stage of an install and its milliseconds, null for one that was not finished."""
+
+    stage: str
+    ms: float | None
+
+
+class InstallDetails(Struct, frozen=True):
+    """What was installed."""
+
+    extracted_to: str
+    validation: str
+    dependencies_installed: tuple[str, ...]
+    sha256: str
+    warnings: tuple[str, ...]
+    tools: tuple[str, ...]
+    activated: bool
+    previous_version: str | None
+    install_id: str
+    stages: tuple[StageTime, ...]
+
+
+class Uploaded(Struct, frozen=True, kw_only=True):
+    """A plugin that was installed: 201, or 200 when it replaced the same version."""
+
+    success: Literal[True] = True
+    message: str
+    plugin_name: str
+    plugin_version: str
+    details: InstallDetails
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """An install that goes on in the background; ``Location`` says where it can be followed."""
+
+    success: Literal[True] = True
+    install_id: str
+    message: str = "Install started"
+
+
+class FaultAnswer(Struct, frozen=True):
+    """One thing that is wrong, as data."""
+
+    stage: str
+    code: str
+    message: str
+    culprit: str | None
+
+
+class Failure(Struct, frozen=True, omit_defaults=True):
+    """Anything that was refused or failed. ``details`` is one sentence, or a list where there are several."""
+
+    success: Literal[False]
+    message: str
+    details: str | list[str]
+    plugin_name: str | None = None
+    plugin_version: str | None = None
+    faults: tuple[FaultAnswer, ...] = ()
+
+
+class UploadedVersion(Struct, frozen=True):
+    """One installed version. ``installed_at`` is UTC, ISO 8601."""
+
+    name: str
+    version: str
+    directory: str
+    active: bool
+    description: str
+    sha256: str
+    size_bytes: int
+    installed_at: str
+
+
+class UploadedList(Struct, frozen=True, kw_only=True):
+    """Every installed version, by name, the highest first."""
+
+    success: Literal[True] = True
+    plugins: tuple[UploadedVersion, ...]
+
+
+class Deleted(Struct, frozen=True, kw_only=True):
+    """A version that was taken out, and the one that answers in its place."""
+
+    success: Literal[True] = True
+    plugin_name: str
+    plugin_version: str
+    active_version: str | None
+    message: str = "Plugin deleted successfully"
+
+
+class PluginList(Struct, frozen=True, kw_only=True):
+    """Every plugin, by name."""
+
+    success: Literal[True] = True
+    plugins: tuple[PluginView, ...]
+
+
+class PluginAnswer(Struct, frozen=True, kw_only=True):
+    """One plugin with all its versions."""
+
+    success: Literal[True] = True
+    plugin: PluginView
+
+
+class ToolList(Struct, frozen=True, kw_only=True):
+    """The tools of the version that answers now."""
+
+    success: Literal[True] = True
+    plugin_name: str
+    plugin_version: str
+    tools: tuple[ToolSpec, ...]
+
+
+class CallAnswer(Struct, frozen=True, kw_only=True):
+    """What a tool answered: any JSON value, and how long the call took."""
+
+    success: Literal[True] = True
+    result: Any
+    plugin_version: str
+    ms: float
+
+
+class Reload(Struct, frozen=True):
+    """What a reload did in this server process. ``success`` is false when a plugin could not be loaded."""
+
+    success: bool
+    message: str
+    loaded: int
+    healthy: int
+    failed: int
+    plugins: tuple[ReloadedPlugin, ...]
+
+
+class InstallAnswer(Struct, frozen=True, kw_only=True):
+    """One install, running or over."""
+
+    success: Literal[True] = True
+    install: InstallView
+
+
+class InstallList(Struct, frozen=True, kw_only=True):
+    """The latest installs, newest first."""
+
+    success: Literal[True] = True
+    installs: tuple[InstallView, ...]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How this server process does: how many plugins answer, start, or failed."""
+
+    success: Literal[True] = True
+    status: Literal["ok", "degraded"]
+    version: str
+    live: int
+    starting: int
+    failed: int

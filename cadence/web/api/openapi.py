@@ -1,0 +1,104 @@
+"""The OpenAPI 3.1 document, made from the table of operations and the types of the answers."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Literal
+
+from flask import Response
+from msgspec import Struct
+from msgspec.json import schema_components
+
+from cadence.web.api.answers import Failure
+
+_REF = "#/components/schemas/{name}"
+#: Every operation may be refused by the guard, or fail on an error of the server.
+_ALWAYS = (403, 500)
+
+
+class Operation(Struct, frozen=True):
+    """One endpoint: method and rule (as Flask writes it), its view, and what it answers by status."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    rule: str
+    view: Callable[..., Response]
+    summary: str
+    answers: Mapping[int, type[Struct]]
+    errors: tuple[int, ...] = ()
+    body: Literal["upload", "arguments"] | None = None
+
+
+_BODIES: Mapping[str, dict[str, Any]] = {
+    "upload": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/zip",
+                            "description": "The archive, named `{name}-{version}.zip`",
+                        },
+                        "force_overwrite": {"type": "boolean", "default": False},
+                        "activate": {
+                            "type": "boolean",
+                            "description": "By default a version becomes active when it is the highest",
+                        },
+                    },
+                }
+            }
+        },
+    },
+    "arguments": {
+        "description": "The tool's arguments, by name",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    },
+}
+
+
+def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
+    """The document as plain data.
+
+    :param prefix: what stands before every rule.
+    """
+    types = [Failure, *dict.fromkeys(type_ for op in operations for type_ in op.answers.values())]
+    schemas, components = schema_components(types, ref_template=_REF)
+    by_type = dict(zip(types, schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        path = prefix + re.sub(r"<(\w+)>", r"{\1}", operation.rule)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, by_type)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Cadence", "version": version("cadence")},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.view.__name__,
+        "summary": operation.summary,
+        "parameters": [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in re.findall(r"<(\w+)>", operation.rule)
+        ],
+        "responses": {str(status): _response(status, by_type[type_]) for status, type_ in operation.answers.items()}
+        | {str(status): _response(status, by_type[Failure]) for status in (*operation.errors, *_ALWAYS)},
+    }
+    if operation.body is not None:
+        described["requestBody"] = _BODIES[operation.body]
+    if 202 in operation.answers:
+        described["parameters"].append(
+            {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "example": "respond-async"}
+        )
+    return described
+
+
+def _response(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,63 @@
+"""Plugins that answer: what they are, their tools, calls, reload."""
+
+from flask import Response, current_app
+
+from cadence.errors import NotFound
+from cadence.web.api import answers
+from cadence.web.api.replies import arguments, reply
+from cadence.web.services import PluginServices, parts
+
+SERVICES = "cadence_pages"
+
+
+def services() -> PluginServices:
+    """The services of the current application."""
+    found = current_app.extensions[SERVICES]
+    assert isinstance(found, PluginServices)
+    return found
+
+
+def plugins() -> Response:
+    """Every plugin."""
+    return reply(answers.PluginList(plugins=tuple(services().plugins())))
+
+
+def plugin(name: str) -> Response:
+    """One plugin."""
+    return reply(answers.PluginAnswer(plugin=services().plugin(name)))
+
+
+def tools(name: str) -> Response:
+    """The tools of the version that answers now."""
+    live = services().running.live_set.plugin(name)
+    if live is None:
+        raise NotFound(f"No plugin {name!r} is active.")
+    return reply(answers.ToolList(plugin_name=name, plugin_version=live.record.ref.version, tools=live.report.tools))
+
+
+def call_tool(name: str, tool: str) -> Response:
+    """Call a tool with the arguments in the body."""
+    result = parts().running.live_set.call(name, tool, arguments())
+    return reply(answers.CallAnswer(result=result.result, plugin_version=result.plugin_version, ms=result.ms))
+
+
+def reload() -> Response:
+    """Load every plugin anew."""
+    done = services().reload()
+    message = "Plugins reloaded successfully" if not done.failed else f"{done.failed} of {done.loaded} plugins failed"
+    return reply(answers.Reload(not done.failed, message, done.loaded, done.healthy, done.failed, done.plugins))
+
+
+def health() -> Response:
+    """How this server process does."""
+    states = [plugin.status for plugin in services().running.live_set.plugins()]
+    failed = states.count("failed")
+    return reply(
+        answers.Health(
+            status="degraded" if failed else "ok",
+            version=parts().version,
+            live=states.count("live"),
+            starting=states.count("starting"),
+            failed=failed,
+        )
+    )

@@ -1,0 +1,39 @@
+"""The forms of the pages. Flask-WTF gives each its token against cross-site requests."""
+
+from flask_wtf import FlaskForm  # type: ignore[import-untyped]  # Flask-WTF ships no types
+from flask_wtf.file import MultipleFileField  # type: ignore[import-untyped]  # as above
+from wtforms import BooleanField  # type: ignore[import-untyped]  # as above
+
+from cadence.errors import Forbidden
+
+
+class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """A form that carries nothing but its token."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]  # as above
+        """The token lives as long as the session: a management page stays open for days."""
+
+        csrf_time_limit = None
+
+    def require_valid(self) -> None:
+        """Refuse a request that did not come from a page of this server.
+
+        :raises Forbidden: in words that say what to do.
+        """
+        if not self.validate_on_submit():
+            raise Forbidden("This page is out of date. Reload the page and try again.")
+
+
+class UploadForm(TokenForm):
+    """Archives to install."""
+
+    file = MultipleFileField("Plugin archives")
+    force_overwrite = BooleanField("Force overwrite")
+
+
+class DeleteForm(TokenForm):
+    """The confirmation that a version is to be deleted."""
+
+
+class ReloadForm(TokenForm):
+    """The wish to load every plugin anew."""

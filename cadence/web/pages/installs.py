@@ -1,0 +1,91 @@
+"""Uploads, and the installs they become."""
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from cadence.errors import CadenceError, NoFileProvided, NotFound
+from cadence.model import InstallOptions, Upload
+from cadence.web.htmx import is_htmx, respond
+from cadence.web.pages.forms import UploadForm
+from cadence.web.pages.fragments import conditional, tag_of
+from cadence.web.pages.problem import problem_of
+from cadence.web.pages.services import services
+from cadence.web.present import InstallView
+from cadence.web.received import uploads_of
+
+STOP_POLLING = 286
+"""The status by which htmx ends the polling of an element (htmx.org/docs, "Polling")."""
+
+
+def upload() -> AnyResponse:
+    """``POST /plugins/upload``: rows of the installs for htmx, else on to where they can be followed."""
+    if is_htmx():
+        return _upload_fragment()
+    uploads, options = _received()
+    if len(uploads) == 1:
+        return redirect(url_for("pages.install", install_id=services().submit(uploads[0], options)), 303)
+    for item in uploads:
+        _submit_or_flash(item, options)
+    return redirect(url_for("pages.plugins"), 303)
+
+
+def install(install_id: str) -> AnyResponse:
+    """``GET /installs/<id>``: a page, or the row alone for htmx, which asks until the install is over."""
+    view = services().install(install_id)
+    if is_htmx():
+        return _row_fragment(view)
+    if view is None:
+        raise NotFound("The server does not know this install. Installs are kept for a limited time.")
+    return Response(render_template("installs/page.html", install=view))
+
+
+def install_row(view: InstallView, *, opened: bool = True) -> str:
+    """Return the HTML of one install's row; ``opened`` says whether its details are to be seen at once."""
+    return render_template("installs/partials/row.html", install=view, opened=opened, tag=tag_of(view))
+
+
+def _received() -> tuple[list[Upload], InstallOptions]:
+    form = UploadForm()
+    form.require_valid()
+    options = InstallOptions(force_overwrite=bool(form.force_overwrite.data))
+    try:
+        return uploads_of(request), options
+    except NoFileProvided:
+        raise NoFileProvided("Choose at least one plugin archive, named like math_plugin-1.0.0.zip.") from None
+
+
+def _submit_or_flash(item: Upload, options: InstallOptions) -> None:
+    """One refusal among several files must not keep the others from being installed."""
+    try:
+        services().submit(item, options)
+    except CadenceError as error:
+        problem = problem_of(error)
+        flash(" ".join([f"{item.filename}: {problem.title}.", *problem.sentences]), "failed")
+
+
+def _upload_fragment() -> Response:
+    """The rows of what was uploaded. A refusal is a row too: it stands where the file's progress stood."""
+    try:
+        uploads, options = _received()
+    except CadenceError as error:
+        return respond(_refused_row(error), status=error.status)
+    return respond("\n".join(_submitted_row(item, options) for item in uploads))
+
+
+def _submitted_row(item: Upload, options: InstallOptions) -> str:
+    try:
+        view = services().install(services().submit(item, options))
+    except CadenceError as error:
+        return _refused_row(error, item.filename)
+    return install_row(view) if view else _refused_row(NotFound("The install was not kept."), item.filename)
+
+
+def _refused_row(error: CadenceError, filename: str | None = None) -> str:
+    return render_template("installs/partials/refused.html", problem=problem_of(error), filename=filename)
+
+
+def _row_fragment(view: InstallView | None) -> Response:
+    if view is None:
+        error = NotFound("The server does not know this install any more. Upload the file again.")
+        return respond(_refused_row(error), status=STOP_POLLING)
+    return conditional(install_row(view), tag_of(view), trigger=None if view.poll else "plugins-changed")

@@ -1,0 +1,55 @@
+"""What the pages need of the rest of the server, as one interface."""
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from flask import current_app
+
+from cadence.model import InstallOptions, PluginRef, Upload
+from cadence.web.present import InstallView, PluginView, ReloadView
+
+EXTENSION = "cadence_pages"
+
+
+class Services(Protocol):
+    """The doings behind the pages. An object of this shape is ``app.extensions["cadence_pages"]``."""
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest archive that is taken, in bytes."""
+        ...
+
+    def plugins(self) -> Sequence[PluginView]:
+        """Every installed plugin, in the order they are shown."""
+        ...
+
+    def install(self, install_id: str) -> InstallView | None:
+        """One install, ``None`` when it is not known."""
+        ...
+
+    def recent_installs(self) -> Sequence[InstallView]:
+        """The running installs and the last few that are over, newest first."""
+        ...
+
+    def submit(self, upload: Upload, options: InstallOptions) -> str:
+        """Start an install in the background and return its id. The upload's file is its to remove, in any case.
+
+        :raises CadenceError: when it cannot even be started.
+        """
+        ...
+
+    def delete(self, ref: PluginRef) -> str | None:
+        """Remove one version: its files, its archive, its entry. Returns the version that answers in its place.
+
+        :raises CadenceError: when it is not there or cannot be removed.
+        """
+        ...
+
+    def reload(self) -> ReloadView:
+        """Load every plugin anew and tell how it went."""
+        ...
+
+
+def services() -> Services:
+    """Return the services of the current application."""
+    return cast(Services, current_app.extensions[EXTENSION])

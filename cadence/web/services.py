@@ -1,0 +1,124 @@
+"""What pages and API both do, as calls on the parts: each is one function, and answers with a value to show."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import cast
+
+from flask import current_app
+from msgspec import structs
+
+from cadence.errors import NotFound
+from cadence.model import InstallOptions, InstallResult, PluginRef, Upload, VersionRecord
+from cadence.parts import Parts, Running
+from cadence.reconciler import ReloadReport
+from cadence.runtime.live_set import LivePlugin
+from cadence.web.present import (
+    InstallView,
+    PluginStatus,
+    PluginView,
+    ReloadedPlugin,
+    ReloadView,
+    install_view,
+    plugin_view,
+)
+
+EXTENSION = "cadence"
+RECENT_INSTALLS = 10
+
+
+def parts() -> Parts:
+    """The parts of the current application."""
+    return cast(Parts, current_app.extensions[EXTENSION])
+
+
+class PluginServices:
+    """The doings behind pages and API."""
+
+    def __init__(self, all_parts: Parts) -> None:
+        self._parts = all_parts
+
+    @property
+    def running(self) -> Running:
+        """The runtime, started where it was not."""
+        return self._parts.start(serve=True)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The largest archive that is taken, in bytes."""
+        return self._parts.settings.max_upload_bytes
+
+    def versions(self) -> list[VersionRecord]:
+        """Every installed version, by name, the highest first."""
+        return self._parts.index.versions()
+
+    def directory(self, ref: PluginRef) -> str:
+        """Where the files of a version lie."""
+        return str(self._parts.store.folder(ref))
+
+    def plugins(self) -> list[PluginView]:
+        """Every installed plugin, by name."""
+        live = {plugin.record.ref.name: plugin for plugin in self.running.live_set.plugins()}
+        by_name = groupby(self._parts.index.versions(), key=lambda record: record.ref.name)
+        return [self._view(list(records), live.get(name)) for name, records in by_name]
+
+    def plugin(self, name: str) -> PluginView:
+        """One plugin.
+
+        :raises NotFound: when it is not installed.
+        """
+        records = self._parts.index.versions_of(name)
+        if not records:
+            raise NotFound(f"No plugin {name!r} is installed.")
+        return self._view(records, self.running.live_set.plugin(name))
+
+    def install(self, install_id: str) -> InstallView | None:
+        """One install, None when it is not known."""
+        record = self.running.installer.record(install_id)
+        return install_view(record) if record else None
+
+    def recent_installs(self) -> list[InstallView]:
+        """The running installs and the last few that are over, newest first."""
+        return [install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
+
+    def run(self, upload: Upload, options: InstallOptions) -> InstallResult:
+        """Install, and wait for the end. Raises as the installer does."""
+        return self.running.installer.install(upload, options)
+
+    def submit(self, upload: Upload, options: InstallOptions) -> str:
+        """Start an install in the background and return its id."""
+        return self.running.installer.submit(upload, options)
+
+    def delete(self, ref: PluginRef) -> str | None:
+        """Remove one version; returns the version that answers in its place.
+
+        :raises NotFound: when it is not installed.
+        """
+        return self.running.installer.delete(ref)
+
+    def reload(self) -> ReloadView:
+        """Load every plugin anew."""
+        return reload_view(self.running.reconciler.reload())
+
+    def _view(self, records: Sequence[VersionRecord], live: LivePlugin | None) -> PluginView:
+        view = plugin_view(records, *_status(live), directory_of=self.directory)
+        if live is None or live.record.ref.version != view.version:
+            return view
+        # What the running worker says of itself is newer than what the index kept of the install.
+        metadata = live.report.metadata
+        return structs.replace(
+            view, description=metadata.description, capabilities=metadata.capabilities, tools=live.report.tools
+        )
+
+
+def _status(live: LivePlugin | None) -> tuple[PluginStatus, str]:
+    if live is None:
+        return "stopped", "Not active"
+    if live.status == "live":
+        return "live", f"Answering. The last reload failed: {live.error}" if live.error else "Answering"
+    return live.status, live.error or "Starting"
+
+
+def reload_view(report: ReloadReport) -> ReloadView:
+    """A reload as it is shown."""
+    plugins = tuple(ReloadedPlugin(done.name, done.version, done.ms, done.error) for done in report.plugins)
+    return ReloadView(report.loaded, report.healthy, report.failed, plugins)

@@ -1,0 +1,179 @@
+"""The messages between server, zygote and workers, and how they lie in the byte stream.
+
+A frame is a length (four bytes, big endian) and so many bytes of JSON. It is never pickle: the bytes come from a
+process that runs untrusted code, and JSON decoded by ``msgspec`` into a fixed type can only be data.
+"""
+
+import socket
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from cadence_sdk._runtime.report import Fault, HealthReport, TrialReport
+
+HEADER_BYTES = 4
+_CHUNK_BYTES = 65536
+
+
+class ProtocolError(Exception):
+    """The other side sent bytes that are no message; the words say what they were instead."""
+
+
+class WorkerSpec(Struct, frozen=True):
+    """What a new worker is to load, and with what. Paths are absolute.
+
+    ``package`` is the folder of the plugin's files, ``environment`` that of its dependencies, ``data`` the one
+    it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment.
+    """
+
+    name: str
+    version: str
+    package: str
+    data: str
+    temporary: str
+    max_message_bytes: int
+    environment: str | None = None
+    env: dict[str, str] = {}
+
+
+class Spawn(Struct, frozen=True, tag="spawn"):
+    """Server to zygote: fork a worker; its channel and its log pipe come along as descriptors."""
+
+    id: int
+    spec: WorkerSpec
+
+
+class Spawned(Struct, frozen=True, tag="spawned"):
+    """Zygote to server: the worker asked for by ``id`` runs as process ``pid``."""
+
+    id: int
+    pid: int
+
+
+class SpawnFailed(Struct, frozen=True, tag="spawn_failed"):
+    """Zygote to server: the host could not give a process."""
+
+    id: int
+    error: str
+
+
+class Exited(Struct, frozen=True, tag="exited"):
+    """Zygote to server: a worker ended; ``status`` is as from ``waitpid``."""
+
+    pid: int
+    status: int
+
+
+class Loaded(Struct, frozen=True, tag="loaded"):
+    """Worker to server, first and once: the report of a plugin that loaded, or its faults."""
+
+    report: TrialReport | None = None
+    faults: tuple[Fault, ...] = ()
+
+
+class Call(Struct, frozen=True, tag="call"):
+    """Server to worker: call a tool."""
+
+    id: int
+    tool: str
+    args: dict[str, Any]
+
+
+class CheckHealth(Struct, frozen=True, tag="health"):
+    """Server to worker: run the plugin's health check."""
+
+    id: int
+
+
+class Stop(Struct, frozen=True, tag="stop"):
+    """Server to worker: no further request follows; clean up and end."""
+
+
+class Result(Struct, frozen=True, tag="result"):
+    """Worker to server: what the tool answered."""
+
+    id: int
+    value: Any
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """Worker to server: the call brought no result.
+
+    ``kind`` is ``arguments`` (they do not fit the schema), ``raised`` (the tool raised), ``unknown`` (no such
+    tool) or ``too_large`` (the result passes the frame limit).
+    """
+
+    id: int
+    kind: str
+    sentences: tuple[str, ...]
+
+
+class Health(Struct, frozen=True, tag="healthy"):
+    """Worker to server: the outcome of a health check."""
+
+    id: int
+    report: HealthReport
+
+
+Request = Call | CheckHealth | Stop
+Reply = Result | Failed | Health
+FromZygote = Spawned | SpawnFailed | Exited
+
+_encoder = msgspec.json.Encoder()
+decode_request = msgspec.json.Decoder(Request).decode
+decode_reply = msgspec.json.Decoder(Reply).decode
+decode_loaded = msgspec.json.Decoder(Loaded).decode
+decode_spawn = msgspec.json.Decoder(Spawn).decode
+decode_from_zygote = msgspec.json.Decoder(FromZygote).decode
+
+
+def encode(message: Struct) -> bytes:
+    """JSON of a message, without the length before it (datagrams have their own bounds)."""
+    return _encoder.encode(message)
+
+
+def frame(message: Struct) -> bytes:
+    """A message as it goes into the stream."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+class FrameReader:
+    """Cuts a byte stream back into frames; holds what came beyond the last whole one.
+
+    :param max_bytes: the largest frame accepted.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+        self._needed = HEADER_BYTES
+
+    def read(self, channel: socket.socket, flags: int = 0) -> bool:
+        """Take in what the socket has, once. Returns False at the end of the stream.
+
+        :raises BlockingIOError: when it has nothing and ``flags`` say not to wait.
+        """
+        chunk = channel.recv(max(_CHUNK_BYTES, min(self._needed - len(self._buffer), 1 << 20)), flags)
+        self._buffer += chunk
+        return bool(chunk)
+
+    def next(self) -> bytes | None:
+        """The next whole frame's JSON, or None when more bytes are needed.
+
+        :raises ProtocolError: when a frame announces more than the limit.
+        """
+        buffer = self._buffer
+        if len(buffer) < HEADER_BYTES:
+            self._needed = HEADER_BYTES
+            return None
+        size = int.from_bytes(buffer[:HEADER_BYTES], "big")
+        if size > self._max_bytes:
+            raise ProtocolError(f"a message of {size} bytes, where at most {self._max_bytes} are allowed")
+        self._needed = HEADER_BYTES + size
+        if len(buffer) < self._needed:
+            return None
+        body = bytes(buffer[HEADER_BYTES : self._needed])
+        del buffer[: self._needed]
+        return body

@@ -1,0 +1,7 @@
+"""Tools: LangChain's, under the names the 1.x SDK had them."""
+
+from langchain_core.tools import BaseTool, StructuredTool, Tool
+
+from cadence_sdk.decorators import list_schema, object_schema, tool
+
+__all__ = ["BaseTool", "StructuredTool", "Tool", "list_schema", "object_schema", "tool"]

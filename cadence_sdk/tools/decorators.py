@@ -1,0 +1,7 @@
+"""The decorators under the path the 1.x SDK had them."""
+
+from langchain_core.tools import Tool
+
+from cadence_sdk.decorators import list_schema, object_schema, tool
+
+__all__ = ["Tool", "list_schema", "object_schema", "tool"]

@@ -1,0 +1,7 @@
+"""Text for Cadence."""
+
+from cadence_sdk import register_plugin
+
+from .plugin import TextPlugin
+
+register_plugin(TextPlugin)

@@ -1,0 +1,33 @@
+"""What the tests of the dependencies share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cadence.dependencies.command import Uv
+from cadence.dependencies.environment import Environments
+from tests.dependencies.shelf import Shelf, SilentIndex
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+@pytest.fixture
+def uv(shelf: Shelf) -> Uv:
+    """Takes packages from the shelf only."""
+    return Uv(idle_seconds=60, options=shelf.options)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[SilentIndex]:
+    index = SilentIndex(tmp_path / "cache")
+    yield index
+    index.close()
+
+
+@pytest.fixture
+def environments(tmp_path: Path) -> Environments:
+    return Environments(tmp_path / "environments")

@@ -1,0 +1,329 @@
+"""The pages with services that are made up: for the tests, and to look at."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+import msgspec
+from flask import Flask, current_app
+from htmx_flask.requests import HtmxAwareRequest  # type: ignore[import-untyped]  # ships no marker
+from werkzeug.exceptions import HTTPException
+from werkzeug.serving import make_server
+
+from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.intake.upload import UploadFile
+from cadence.model import (
+    InstallOptions,
+    InstallRecord,
+    InstallState,
+    PluginRef,
+    Stage,
+    StageRecord,
+    ToolSpec,
+    Upload,
+)
+from cadence.web import htmx
+from cadence.web.pages import EXTENSION, pages, problem_page
+from cadence.web.present import (
+    InstallView,
+    PluginStatus,
+    PluginView,
+    ReloadedPlugin,
+    ReloadView,
+    VersionView,
+    install_view,
+)
+
+ROOT = Path(__file__).parents[3]
+MAX_UPLOAD_BYTES = 256 * 1024
+MILLISECONDS = (3.2, 6.8, 0.4, 11.6, 1840.0, 212.0, 5.1, 2.2)
+
+
+def ago(**distance: float) -> str:
+    """A moment in the past, as the index writes it."""
+    return (datetime.now(UTC) - timedelta(**distance)).isoformat()
+
+
+def version(number: str, *, active: bool = True, name: str = "math_plugin", **more: Any) -> VersionView:
+    """A version with every field filled."""
+    values: dict[str, Any] = {
+        "installed_at": ago(hours=2),
+        "size_bytes": 14_336,
+        "source": "upload",
+        "directory": f"/srv/cadence/instance/store_plugin/{name}-{number}",
+        "sha256": hashlib.sha256(f"{name}{number}".encode()).hexdigest(),
+    }
+    return VersionView(version=number, active=active, **(values | more))
+
+
+def plugin(name: str = "math_plugin", status: PluginStatus = "live", **more: Any) -> PluginView:
+    """A plugin with every field filled."""
+    values: dict[str, Any] = {
+        "version": "1.0.0",
+        "description": "Exact arithmetic, roots and statistics for numbers of any size.",
+        "status_words": {"live": "Answering", "starting": "Starting"}.get(status, ""),
+        "capabilities": ("arithmetic", "statistics"),
+        "tools": (
+            ToolSpec("add", "Add two numbers.", {}),
+            ToolSpec("multiply", "Multiply two numbers.", {}),
+            ToolSpec("median", "The median of a list of numbers.", {}),
+        ),
+        "versions": (version("1.0.0", name=name),),
+    }
+    return PluginView(name=name, status=status, **(values | more))
+
+
+class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no types
+    """Receives files as the server's own request class does, into the folder of the application's settings."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
+
+
+class MadeUpServices:
+    """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
+
+    What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
+    warnings, ``twice`` exists already, ``stuck`` never moves on.
+    """
+
+    max_upload_bytes = MAX_UPLOAD_BYTES
+
+    def __init__(self, installed: Sequence[PluginView] = ()) -> None:
+        self.installed = list(installed)
+        self.records: dict[str, InstallRecord] = {}
+        self.shown: list[InstallView] = []
+        self.options: list[InstallOptions] = []
+        self.reloaded = ReloadView(0, 0, 0)
+
+    def plugins(self) -> Sequence[PluginView]:
+        """What is installed."""
+        return self.installed
+
+    def recent_installs(self) -> Sequence[InstallView]:
+        """The installs of this run, newest first, then those it was given."""
+        return [install_view(record) for record in reversed(self.records.values())] + self.shown
+
+    def submit(self, upload: Upload, options: InstallOptions) -> str:
+        """Begin an install."""
+        name, number = upload.filename.removesuffix(".zip").rsplit("-", 1)
+        if "twice" in name and not options.force_overwrite:
+            raise PluginExists("Use force_overwrite=true to replace", ref=PluginRef(name, number))
+        install_id = f"{len(self.records) + 1:04d}"
+        self.options.append(options)
+        self.records[install_id] = InstallRecord(
+            install_id,
+            upload.filename,
+            InstallState.RUNNING,
+            ago(),
+            name,
+            number,
+            (StageRecord(Stage.RECEIVE),),
+        )
+        return install_id
+
+    def install(self, install_id: str) -> InstallView | None:
+        """Tell where the install stands, then move it on."""
+        record = self.records.get(install_id)
+        if record is None:
+            return next((view for view in self.shown if view.id == install_id), None)
+        if record.state is InstallState.RUNNING and "stuck" not in record.filename:
+            self.records[install_id] = self._moved_on(record)
+        return install_view(record)
+
+    def delete(self, ref: PluginRef) -> str | None:
+        """Delete a version; the highest that is left answers in its place."""
+        for index, view in enumerate(self.installed):
+            kept = tuple(one for one in view.versions if one.version != ref.version)
+            if view.name == ref.name and len(kept) < len(view.versions):
+                changed = msgspec.structs.replace(view, versions=kept)
+                self.installed[index : index + 1] = [changed] if kept else []
+                return kept[0].version if kept else None
+        raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
+
+    def reload(self) -> ReloadView:
+        """Return the result this was given."""
+        return self.reloaded
+
+    def _moved_on(self, record: InstallRecord) -> InstallRecord:
+        assert record.name is not None
+        assert record.version is not None
+        done = len(record.stages)
+        stages = (*record.stages[:-1], StageRecord(record.stages[-1].stage, MILLISECONDS[done - 1]))
+        if "broken" in record.filename and stages[-1].stage is Stage.INSPECT:
+            return over(record, stages, InstallState.FAILED, BROKEN)
+        if done == len(Stage):
+            self.installed.append(
+                plugin(record.name, version=record.version, versions=(version(record.version, name=record.name),))
+            )
+            details = {"warnings": list(ODD_WARNINGS) if "odd" in record.name else [], "activated": True}
+            return over(record, stages, InstallState.SUCCEEDED, {"success": True, "details": details})
+        return msgspec.structs.replace(record, stages=(*stages, StageRecord(list(Stage)[done])))
+
+
+ODD_WARNINGS = (
+    "The plugin calls itself mathematics, its file is named odd_plugin.",
+    "agent.py overrides bind_model, which has no effect: the model stays in the server.",
+)
+BROKEN: dict[str, Any] = {
+    "success": False,
+    "message": "Plugin validation failed",
+    "faults": [
+        {"stage": "inspect", "message": "Missing required file: tools.py", "culprit": "tools.py"},
+        {"stage": "inspect", "message": "MathAgent does not derive from BaseAgent.", "culprit": "agent.py:12"},
+        {
+            "stage": "inspect",
+            "message": "The version in the metadata is 1.2.0, the file name says 1.0.0.",
+            "culprit": "plugin.py:9",
+        },
+    ],
+}
+
+
+def over(
+    record: InstallRecord, stages: tuple[StageRecord, ...], state: InstallState, outcome: dict[str, Any]
+) -> InstallRecord:
+    """The record of an install that has ended."""
+    return msgspec.structs.replace(record, stages=stages, state=state, outcome=outcome)
+
+
+def shown_install(
+    state: InstallState = InstallState.SUCCEEDED,
+    reached: int = len(Stage),
+    outcome: dict[str, Any] | None = None,
+    **more: Any,
+) -> InstallView:
+    """An install as it is shown, of the first ``reached`` stages."""
+    stages = [StageRecord(stage, ms) for stage, ms in zip(Stage, MILLISECONDS, strict=True)][:reached]
+    if state is InstallState.RUNNING:
+        stages[-1] = StageRecord(stages[-1].stage)
+    values: dict[str, Any] = {
+        "id": "shown",
+        "filename": "math_plugin-1.0.0.zip",
+        "created_at": ago(minutes=5),
+        "name": "math_plugin",
+        "version": "1.0.0",
+    }
+    return install_view(InstallRecord(state=state, stages=tuple(stages), outcome=outcome, **(values | more)))
+
+
+def create_preview(services: MadeUpServices, folder: Path) -> Flask:
+    """The pages alone, as an application that receives files into ``folder``."""
+    app = Flask("preview", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app.config.update(SECRET_KEY="preview", FOLDER=folder, SESSION_COOKIE_SAMESITE="Strict")
+    app.extensions[EXTENSION] = services
+    htmx.init_app(app, PreviewRequest)
+    app.register_blueprint(pages)
+    for kind in (CadenceError, HTTPException, Exception):
+        app.register_error_handler(kind, problem_page)
+    return app
+
+
+@contextmanager
+def serving(app: Flask, port: int = 0) -> Iterator[str]:
+    """Serve ``app`` from a thread; yields its address."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+Scene = Literal["empty", "plugins", "installs"]
+
+
+def scene(kind: Scene) -> MadeUpServices:
+    """Something to look at."""
+    if kind == "empty":
+        return MadeUpServices()
+    services = MadeUpServices(
+        [
+            plugin(
+                "math_plugin",
+                version="1.1.0",
+                versions=(
+                    version("1.1.0", installed_at=ago(minutes=4)),
+                    version("1.0.0", active=False, installed_at=ago(days=12), warnings=ODD_WARNINGS[:1]),
+                ),
+            ),
+            plugin(
+                "search_plugin",
+                "failed",
+                version="2.1.0",
+                description="Searches the company's documents and returns the best passages with their sources.",
+                status_words="The worker ended while it loaded plugin.py: ModuleNotFoundError: No module named 'lxml'.",
+                capabilities=("search",),
+                tools=(ToolSpec("search_documents", "Search the documents.", {}),),
+                versions=(version("2.1.0", name="search_plugin", size_bytes=1_288_490, installed_at=ago(hours=3)),),
+            ),
+            plugin(
+                "translate-plugin",
+                "starting",
+                version="0.4.0rc1",
+                description="Translates between 40 languages.",
+                capabilities=("translation",),
+                tools=tuple(ToolSpec(f"translate_{code}", f"Translate to {code}.", {}) for code in LANGUAGES),
+                versions=(version("0.4.0rc1", name="translate-plugin", installed_at=ago(seconds=3)),),
+            ),
+            plugin(
+                "weather_plugin",
+                "stopped",
+                version="3.0.0",
+                description="Forecasts.",
+                status_words="No version of it is active.",
+                capabilities=(),
+                tools=(),
+                versions=(
+                    version(
+                        "3.0.0", active=False, name="weather_plugin", source="directory", installed_at=ago(days=90)
+                    ),
+                ),
+            ),
+        ]
+    )
+    services.reloaded = ReloadView(
+        4,
+        3,
+        1,
+        (
+            ReloadedPlugin("math_plugin", "1.1.0", 18.4),
+            ReloadedPlugin("search_plugin", "2.1.0", error="ModuleNotFoundError: No module named 'lxml'"),
+            ReloadedPlugin("translate-plugin", "0.4.0rc1", 1240.0),
+            ReloadedPlugin("weather_plugin", "3.0.0", 16.9),
+        ),
+    )
+    if kind == "installs":
+        warnings = {"details": {"warnings": list(ODD_WARNINGS), "activated": True, "previous_version": "1.0.0"}}
+        services.shown = [
+            shown_install(InstallState.RUNNING, 5, id="a", created_at=ago(seconds=4)),
+            shown_install(
+                InstallState.FAILED,
+                4,
+                BROKEN,
+                id="b",
+                filename="broken_plugin-1.0.0.zip",
+                name="broken_plugin",
+            ),
+            shown_install(
+                outcome=warnings, id="c", filename="odd_plugin-1.0.0.zip", name="odd_plugin", created_at=ago(minutes=9)
+            ),
+            shown_install(outcome={}, id="d", created_at=ago(hours=1)),
+        ]
+    return services
+
+
+LANGUAGES = ("german", "french", "portuguese", "japanese", "korean", "icelandic", "hungarian")
