@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from cadence.config import Settings
+    from cadence.runtime.zygote import Zygote
 
 __all__ = ["create_app"]
 
 
-def create_app(settings: "Settings | None" = None) -> "Flask":
+def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = None) -> "Flask":
     """Make the WSGI application. It opens the index; workers start with the first request, or with ``flask serve``.
 
     :param settings: by default those of the environment.
+    :param zygote: one to share with other applications of this process; by default an own one.
     :raises ConfigurationError: when a setting cannot be used.
     """
     from pathlib import Path
@@ -40,7 +42,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     root = Path(__file__).parent.parent
     app = Flask("cadence", root_path=str(root), template_folder="templates", static_folder="static")
     app.secret_key = secret_key(settings.instance)
-    parts = Parts(settings)
+    parts = Parts(settings, zygote)
     app.extensions[EXTENSION] = parts
     app.extensions[PAGES] = PluginServices(parts)
     htmx.init_app(app, Request)

@@ -32,10 +32,15 @@ from cadence.storage.tree import file_digest
 
 
 class Parts:
-    """Index and store, there at once, and the runtime, there once :meth:`start` was called."""
+    """Index and store, there at once, and the runtime, there once :meth:`start` was called.
 
-    def __init__(self, settings: Settings) -> None:
+    :param zygote: one that is used but not ended, so that several applications in one process can share it; by default
+        an own one.
+    """
+
+    def __init__(self, settings: Settings, zygote: Zygote | None = None) -> None:
         self.settings = settings
+        self._zygote = zygote
         self.version = distribution_version("cadence")
         self.index = Index.open(settings.instance / "index.db")
         self.store = Store(settings.plugin_dir, settings.archive_dir)
@@ -55,7 +60,7 @@ class Parts:
         """
         with self._starting:
             if self._running is None:
-                self._running = Running(self.settings, self.index, self.store, serve=serve)
+                self._running = Running(self.settings, self.index, self.store, self._zygote, serve=serve)
                 # Unlike what atexit has, this is run in a forked server process too (granian's are).
                 Finalize(None, self.close, exitpriority=10)
             return self._running
@@ -76,7 +81,7 @@ class Parts:
 class Running:
     """What runs in this process: zygote, workers, live set, installer."""
 
-    def __init__(self, settings: Settings, index: Index, store: Store, *, serve: bool) -> None:
+    def __init__(self, settings: Settings, index: Index, store: Store, zygote: Zygote | None, *, serve: bool) -> None:
         self._settings = settings
         self._index = index
         self._store = store
@@ -87,11 +92,13 @@ class Running:
         self.recovery = recover(index, store, self._rebuild)
         self.supervisor = Supervisor()
         self.logs = Logs(settings.max_log_bytes)
-        self.zygote = Zygote()
+        self.zygote = zygote or Zygote()
+        self._owns_zygote = zygote is None
         self.environments = Environments(settings.instance / "environments")
         self.environments.recover()
+        self._launcher = self._make_launcher()
         self.live_set = LiveSet(
-            self._launcher(), self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
+            self._launcher, self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
         )
         self.installer = self._installer()
         self.reconciler = Reconciler(index, self.live_set, self._owner.id)
@@ -114,8 +121,10 @@ class Running:
     def close(self) -> None:
         """End it all: no process and no file of this process is left."""
         self.live_set.close()
-        # Workers that are still loading end with the zygote, so nothing below has to wait for a plugin.
-        self.zygote.stop()
+        # Those that are still loading too, so nothing below has to wait for a plugin.
+        self._launcher.close()
+        if self._owns_zygote:
+            self.zygote.stop()
         self.reconciler.stop()
         self.installer.close()
         self.supervisor.stop()
@@ -141,7 +150,7 @@ class Running:
                 if not is_alive(self._settings.instance, folder.name):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def _launcher(self) -> Launcher:
+    def _make_launcher(self) -> Launcher:
         return Launcher(
             self.zygote,
             self.logs,

@@ -29,8 +29,7 @@ RUNTIME_NAMES = frozenset(
 _SUFFIX = re.compile(r"\.zip", re.IGNORECASE | re.ASCII)
 _BROWSER_COUNTER = re.compile(r" ?\([0-9]{1,4}\)$")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-# What PEP 440 can spell, without the epoch's "!". The character class also keeps look-alikes out that the regular
-# expression of ``packaging`` lets pass because it ignores case by Unicode's rules.
+# What PEP 440 can spell, without the epoch's "!" and without the white space around it that ``packaging`` ignores.
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 

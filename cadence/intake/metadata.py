@@ -91,7 +91,7 @@ class _LiteralReader:
         if isinstance(node, ast.Name | ast.Attribute):
             return self._constant(module, node, depth)
         try:
-            return ast.literal_eval(node)  # type: ignore[arg-type]  # it raises for what is not an expression
+            return ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return UNDECIDED
 

@@ -4,12 +4,13 @@ import itertools
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 
-from cadence.errors import CadenceError
+from cadence.errors import CadenceError, PluginUnavailable
 from cadence.model import PluginRef
 from cadence.runtime.channel import Channel
 from cadence.runtime.logs import Logs
@@ -19,6 +20,8 @@ from cadence_sdk._runtime import wire
 
 #: How long to wait for the end of an ended worker's log, in seconds.
 _LAST_WORDS_SECONDS = 1.0
+#: How long to wait for a killed worker to be gone, in seconds.
+_END_SECONDS = 5.0
 
 
 class Launch(Struct, frozen=True):
@@ -59,6 +62,9 @@ class Launcher:
         self._max_message_bytes = max_message_bytes
         self._in_background = in_background
         self._serials = itertools.count(1)
+        self._guard = threading.Lock()
+        self._workers: set[Worker] = set()
+        self._closed = False
 
     def launch(self, what: Launch, timeout: float, on_end: Callable[[Worker], None]) -> Worker:
         """Fork a worker and have it load the plugin.
@@ -76,6 +82,16 @@ class Launcher:
             raise
         worker.load(timeout)
         return worker
+
+    def close(self) -> None:
+        """End every worker that is left, also one that is still loading, and start no more."""
+        with self._guard:
+            self._closed = True
+            workers = list(self._workers)
+        for worker in workers:
+            worker.kill("the server is shutting down")
+        for worker in workers:
+            worker.ended.wait(_END_SECONDS)
 
     def _prepare(self, what: Launch, home: Path) -> wire.WorkerSpec:
         data, temporary = self._data_dir / what.ref.name, home / "tmp"
@@ -103,6 +119,7 @@ class Launcher:
 
     def _fork(self, ref: PluginRef, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
         def ended(worker: Worker) -> None:
+            self._workers.discard(worker)
             self._in_background(lambda: shutil.rmtree(home, ignore_errors=True))
             on_end(worker)
 
@@ -111,6 +128,8 @@ class Launcher:
             lines = self._logs.tail(ref.name, 1, ref.version)
             return lines[-1].text if lines else None
 
+        if self._closed:
+            raise PluginUnavailable("The server is shutting down.")
         ours, theirs = socket.socketpair()
         log_read, log_write = os.pipe2(os.O_CLOEXEC)
         drained = self._logs.attach(ref.name, ref.version, log_read)
@@ -125,4 +144,10 @@ class Launcher:
         finally:
             theirs.close()
             os.close(log_write)
+        with self._guard:
+            if not worker.ended.is_set():
+                self._workers.add(worker)
+            closed = self._closed
+        if closed:
+            worker.kill("the server is shutting down")
         return worker

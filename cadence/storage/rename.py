@@ -5,6 +5,7 @@ state, in which there is neither. Linux has ``renameat2`` with ``RENAME_EXCHANGE
 ext4, XFS, Btrfs, tmpfs and overlayfs have it). Python does not offer it, so the C library is asked.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -20,7 +21,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def put_in_place(new: Path, place: Path) -> None:
     """Move ``new`` to ``place``; what was there before, if anything, is at ``new`` afterwards.
 
-    Both are files or both are folders, on one file system. Doing it again in the same direction undoes a swap.
+    Both are files or both are folders, on one file system. On an error nothing has moved.
     """
     if not os.path.lexists(place):
         new.rename(place)
@@ -54,10 +55,10 @@ def exchange(one: Path, other: Path) -> bool:
 def _swap_in_two_steps(new: Path, place: Path) -> None:
     """The same with renames alone. Between the first and the second, nothing is in place: recovery mends that."""
     aside = new.with_name(f"{new.name}.aside")
-    place.rename(aside)
-    try:
+    with contextlib.ExitStack() as undo:
+        place.rename(aside)
+        undo.callback(aside.rename, place)
         new.rename(place)
-    except BaseException:
-        aside.rename(place)
-        raise
-    aside.rename(new)
+        undo.callback(place.rename, new)
+        aside.rename(new)
+        undo.pop_all()

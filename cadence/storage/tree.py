@@ -58,16 +58,15 @@ def walk(folder: int, prefix: str = "", depth: int = 0) -> Iterator[Entry]:
         children = sorted((child for child in listing if child.name not in IGNORED), key=lambda child: child.name)
     for child in children:
         entry = Entry(folder, child.name, prefix + child.name, child.is_dir(follow_symlinks=False))
+        if entry.is_folder and depth == DEEPEST_FOLDER:
+            raise _refused(entry.relative, "folder_too_deep", "lies in too many folders", "Flatten the tree")
+        if not entry.is_folder and not child.is_file(follow_symlinks=False):
+            remedy = "Put a plain file in its place, or remove it"
+            raise _refused(entry.relative, "special_file", "is a link or a device", remedy)
         yield entry
         if entry.is_folder:
-            if depth == DEEPEST_FOLDER:
-                raise _refused(entry.relative, "folder_too_deep", "lies in too many folders", "Flatten the tree")
             with opened(child.name, _OPEN_FOLDER, folder) as descriptor:
                 yield from walk(descriptor, f"{entry.relative}/", depth + 1)
-        elif not child.is_file(follow_symlinks=False):
-            raise _refused(
-                entry.relative, "special_file", "is a link or a device", "Put a plain file in its place, or remove it"
-            )
 
 
 def snapshot(source: Path, into: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import cast
 
 from flask import Flask, Response, request
-from htmx_flask import Htmx  # type: ignore[import-untyped]  # it ships no marker for its types
-from htmx_flask.requests import HtmxAwareRequest  # type: ignore[import-untyped]  # as above
+from htmx_flask import Htmx
+from htmx_flask.requests import HtmxAwareRequest
 
 
 def init_app(app: Flask, request_class: type[HtmxAwareRequest] = HtmxAwareRequest) -> None:

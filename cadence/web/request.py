@@ -2,11 +2,12 @@
 
 from typing import IO
 
-from cadence.web.htmx import HtmxAwareRequest
+from htmx_flask.requests import HtmxAwareRequest
+
 from cadence.web.services import parts
 
 
-class Request(HtmxAwareRequest):
+class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type hints
     """A request that parses each uploaded file into an :class:`~cadence.intake.upload.UploadFile`."""
 
     def _get_file_stream(

@@ -7,7 +7,7 @@ is ``invoke`` itself that is called.
 import asyncio
 import inspect
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from types import TracebackType
 from typing import Any, get_type_hints
@@ -33,7 +33,8 @@ __all__ = ["ArgumentsInvalid", "ToolCall", "to_json"]
 
 _MACHINERY = ("invoke", "ainvoke", "run", "arun", "_parse_input", "_to_args_and_kwargs")
 _LANGCHAINS = (BaseTool, StructuredTool, Tool)
-_Supplies = tuple[tuple[str, Callable[[], Any]], ...]
+# What ``run`` hands to ``StructuredTool._run``, which keeps it from the function.
+_RUN_ARGUMENTS = ("config", "run_manager")
 
 
 class ToolCall:
@@ -51,8 +52,8 @@ class ToolCall:
         self.spec = ToolSpec(tool.name, tool.description or "", parameters_of(tool), self.is_async)
         self._call_id = wants_call_id(tool)
         self._prepare = None if self._call_id or _is_special(tool) else preparation(tool)
-        self._supplies = _supplies(self._function, _is_method(tool, "_run"))
-        self._async_supplies = _supplies(self._coroutine, _is_method(tool, "_arun"), asynchronous=True)
+        self._fill = _filler(self._function, _is_method(tool, "_run"), CallbackManagerForToolRun)
+        self._fill_async = _filler(self._coroutine, _is_method(tool, "_arun"), AsyncCallbackManagerForToolRun)
 
     def call(self, args: Arguments) -> Any:
         """Call the tool and wait for what it returns.
@@ -69,8 +70,7 @@ class ToolCall:
             positional, named = self._prepare(args)
         except (*VALIDATION_ERRORS, ToolException) as error:
             return self._refused(error)
-        for name, supply in self._supplies:
-            named[name] = supply()
+        self._fill(named)
         try:
             # A context of its own, so that what a call leaves in context variables is gone with it.
             response = copy_context().run(self._function, *positional, **named)
@@ -95,8 +95,7 @@ class ToolCall:
             positional, named = self._prepare(args)
         except (*VALIDATION_ERRORS, ToolException) as error:
             return self._refused(error)
-        for name, supply in self._async_supplies:
-            named[name] = supply()
+        self._fill_async(named)
         try:
             response = await self._coroutine(*positional, **named)
         except (*VALIDATION_ERRORS, ToolException) as error:
@@ -203,26 +202,39 @@ def _is_stub(method: Callable[..., Any]) -> bool:
     return code is not None and "NotImplementedError" in code.co_names
 
 
-def _supplies(function: Callable[..., Any] | None, is_method: bool, asynchronous: bool = False) -> _Supplies:
-    """The parameters LangChain fills in itself, and what with."""
-    if function is None:
-        return ()
-    manager = AsyncCallbackManagerForToolRun if asynchronous else CallbackManagerForToolRun
-    supplies: list[tuple[str, Callable[[], Any]]] = []
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):  # some functions written in C have none to show
-        return ()
+def _filler(
+    function: Callable[..., Any] | None,
+    is_method: bool,
+    manager: type[CallbackManagerForToolRun] | type[AsyncCallbackManagerForToolRun],
+) -> Callable[[dict[str, Any]], None]:
+    """What puts the arguments that LangChain supplies itself in the place of those a caller gave under their names."""
+    parameters = _parameters(function)
+    supplied: dict[str, Callable[[], Any]] = {}
     if is_method and "run_manager" in parameters:
-        supplies.append(("run_manager", manager.get_noop_manager))
+        supplied["run_manager"] = manager.get_noop_manager
     if not is_method and "callbacks" in parameters:
-        supplies.append(("callbacks", lambda: manager.get_noop_manager().get_child()))
+        supplied["callbacks"] = lambda: manager.get_noop_manager().get_child()
     if config := _config_parameter(function):
-        supplies.append((config, ensure_config))
-    return tuple(supplies)
+        supplied[config] = ensure_config
+    dropped = () if is_method else tuple(name for name in _RUN_ARGUMENTS if name not in parameters)
+
+    def fill(named: dict[str, Any]) -> None:
+        for name in dropped:
+            named.pop(name, None)
+        for name, supply in supplied.items():
+            named[name] = supply()
+
+    return fill
 
 
-def _config_parameter(function: Callable[..., Any]) -> str | None:
+def _parameters(function: Callable[..., Any] | None) -> Mapping[str, inspect.Parameter]:
+    try:
+        return {} if function is None else inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some functions written in C have none to show
+        return {}
+
+
+def _config_parameter(function: Callable[..., Any] | None) -> str | None:
     try:
         hints = get_type_hints(getattr(function, "func", function))
     except Exception:  # noqa: BLE001  (annotations can be any expression; LangChain then injects nothing)

@@ -13,7 +13,8 @@ NONE = "we can conclude that your requirements are unsatisfiable."
     [
         (
             "cause: Because pandas==3.1.0 depends on numpy{python_full_version < '3.14'}>=2.0.2 and you require "
-            f"pandas==3.1, we can conclude that you require numpy>=2.0.2.\n   And because you require numpy<1.20, {NONE}",
+            "pandas==3.1, we can conclude that you require numpy>=2.0.2.\n"
+            f"   And because you require numpy<1.20, {NONE}",
             "conflict",
             "pandas>=3",
             "pandas needs numpy>=2.0.2, the plugin needs numpy<1.20; no version of numpy fits them all.",

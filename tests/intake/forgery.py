@@ -59,7 +59,7 @@ def local_record(entry: Forged) -> bytes:
         "<4s5H3L2H", b"PK\3\4", 20, f["flags"], f["method"], 0, 0x21, f["crc"], f["packed_bytes"], f["size"],
         len(f["name"]), len(f["extra"]),
     )  # fmt: skip
-    return head + f["name"] + f["extra"] + entry.body() + entry.descriptor + entry.gap_after
+    return head + bytes(f["name"]) + bytes(f["extra"]) + entry.body() + entry.descriptor + entry.gap_after
 
 
 def central_record(entry: Forged, offset: int) -> bytes:
@@ -69,7 +69,7 @@ def central_record(entry: Forged, offset: int) -> bytes:
         "<4s6H3L5H2L", b"PK\1\2", 3 << 8 | 20, f.get("needed", 20), f["flags"], f["method"], 0, 0x21, f["crc"],
         f["packed_bytes"], f["size"], len(f["name"]), len(f["extra"]), 0, 0, 0, entry.mode << 16, f["offset"],
     )  # fmt: skip
-    return head + f["name"] + f["extra"]
+    return head + bytes(f["name"]) + bytes(f["extra"])
 
 
 def end_record(entries: int, directory_bytes: int, offset: int, comment: bytes = b"", disk: int = 0) -> bytes:
@@ -87,7 +87,7 @@ def end_records64(entries: int, directory_bytes: int, offset: int, **lies: int) 
         "<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, directory_bytes, offset,
     )  # fmt: skip
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, lies.get("located", position), 1)
-    return record + locator + end_record(lies.get("entries", 0xFFFF), 0xFFFFFFFF, 0xFFFFFFFF)
+    return record + locator + end_record(lies.get("claimed", 0xFFFF), 0xFFFFFFFF, 0xFFFFFFFF)
 
 
 def archive(

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cadence.errors import InvalidArchive
-from tests.intake.conftest import Extract, Refusal, naively_extracted
+from cadence.intake.archive import extract
+from cadence.model import Fault, Upload
+from tests.intake.conftest import LIMITS, Extract, Refusal, naively_extracted
 from tests.intake.forgery import (
     DESCRIPTOR,
     STORED,
@@ -36,7 +38,7 @@ def test_a_file_that_is_no_zip_is_refused_in_the_words_of_the_contract(unpack: E
 
 def test_data_before_the_archive_is_refused(refused: Refusal, tmp_path: Path) -> None:
     data = b"#!/bin/sh\nexit\n" + archive(*plugin())
-    assert naively_extracted(data, tmp_path / "naive" if False else _elsewhere(tmp_path))
+    assert naively_extracted(data, _elsewhere(tmp_path))
     assert "data_before_archive" in refused(data)
 
 
@@ -220,7 +222,7 @@ def test_a_zip64_archive_passes(unpack: Extract) -> None:
     assert len(unpack(archive(*plugin(), zip64={})).files) == 4
 
 
-@pytest.mark.parametrize("lie", [{"located": 7}, {"entries": 3}])
+@pytest.mark.parametrize("lie", [{"located": 7}, {"claimed": 3}])
 def test_a_zip64_end_that_disagrees_is_refused(refused: Refusal, tmp_path: Path, lie: dict[str, int]) -> None:
     data = archive(*plugin(), zip64=lie)
     assert len(naively_extracted(data, _elsewhere(tmp_path))) == 4
@@ -237,10 +239,6 @@ def test_a_directory_swollen_by_extra_fields_is_refused_before_it_is_parsed(refu
 def test_a_damaged_archive_is_unpacked_or_refused_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    from cadence.intake.archive import extract
-    from cadence.model import Upload
-    from tests.intake.conftest import LIMITS
-
     whole = bytearray(
         archive(*plugin(Forged("sub/é.txt")), comment=b"hello", zip64=data.draw(st.sampled_from([None, {}])))
     )
@@ -248,8 +246,9 @@ def test_a_damaged_archive_is_unpacked_or_refused_and_nothing_else(
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     folder = tmp_path_factory.mktemp("fuzz")
     (folder / "upload").write_bytes(whole)
+    faults: tuple[Fault, ...] = ()
     try:
         extract(Upload(str(folder / "upload"), "a-1.zip", "", len(whole)), folder / "out", LIMITS)
     except InvalidArchive as error:
-        assert error.faults
-        assert not (folder / "out").exists()
+        faults = error.faults
+    assert (folder / "out").exists() is not bool(faults)

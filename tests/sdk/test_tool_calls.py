@@ -24,7 +24,6 @@ from langchain_core.tools import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, field_validator
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
-from typing_extensions import TypedDict
 
 from cadence_sdk._runtime.tools import ArgumentsInvalid, ToolCall
 
@@ -231,12 +230,8 @@ class OwnParsing(Search):
         return {"count": 7, "label": str(tool_input)}
 
 
-class Given(TypedDict):
-    a: int
-
-
-def increment(given: Given) -> int:
-    return given["a"] + 1
+def increment(given: Any) -> Any:
+    return given["a"] * 2
 
 
 @tool

@@ -1,6 +1,6 @@
 """An instance for tests: an index and a store in one folder, real archives, and what must hold between them."""
 
-import itertools
+import secrets
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -25,7 +25,6 @@ from cadence.storage.tree import file_digest
 from cadence.storage.versions import Publication
 
 FILES = ("__init__.py", "plugin.py", "agent.py", "tools.py", "pyproject.toml", "docs/README.md")
-_numbers = itertools.count(1)
 
 
 def unpack(archive: Path, ref: PluginRef, destination: Path) -> None:
@@ -76,7 +75,7 @@ class House:
 
     def begin(self, ref: PluginRef, content: str) -> Staging:
         """An install up to its publication."""
-        install_id = f"install-{next(_numbers)}"
+        install_id = f"install-{secrets.token_hex(4)}"
         record = InstallRecord(install_id, f"{ref.slug}.zip", InstallState.RUNNING, utc_now(), ref.name, ref.version)
         self.index.start_install(record, self.owner)
         staging = self.store.stage(install_id)

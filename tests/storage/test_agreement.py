@@ -1,4 +1,4 @@
-"""Any sequence of installs, overwrites, removals, failures and deaths keeps index, folders and archives in agreement."""
+"""After any installs, overwrites, removals, failures and deaths, index, folders and archives agree."""
 
 import shutil
 import tempfile

@@ -14,7 +14,7 @@ from cadence.storage.publication import adopt_version
 from cadence.storage.recovery import RecoveryReport, recover
 from cadence.storage.store import Store
 from cadence.storage.tree import file_digest
-from tests.storage.house import House, record_of
+from tests.storage.house import House, record_of, unpack
 
 REF = PluginRef("math_plugin", "1.0.0")
 
@@ -35,7 +35,7 @@ def test_a_missing_folder_is_unpacked_again_from_the_archive(house: House) -> No
 
 def test_a_folder_is_not_made_from_an_archive_that_was_changed(house: House) -> None:
     house.install("math_plugin", "1.0.0")
-    house.install("math_plugin", "2.0.0")
+    house.install("math_plugin", "2.0.0", "second")
     newer = PluginRef("math_plugin", "2.0.0")
     shutil.rmtree(house.store.folder(newer))
     shutil.copy(house.store.archive(REF), house.store.archive(newer))
@@ -72,8 +72,9 @@ def test_an_archive_that_is_refused_now_keeps_nobody_from_the_others(house: Hous
     shutil.rmtree(store.folder(PluginRef("other", "1.0.0")))
 
     def rebuild(archive: Path, ref: PluginRef, destination: Path) -> None:
-        destination.mkdir()
+        unpack(archive, ref, destination)
         if ref == REF:
+            (destination / "plugin.py").unlink()
             raise InvalidArchive("It has too many entries.")
 
     report = recover(index, store, rebuild)

@@ -60,19 +60,19 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
     """Open a path in a fresh browser context; options are those of ``Browser.new_context``.
 
     At the end of the test no page may have logged an error, broken its own security policy, or asked another host.
-    ``allowed`` is a piece of an error text that the test provokes on purpose.
+    ``allowed`` are pieces of the error texts that the test provokes on purpose.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
     foreign: list[str] = []
 
-    def opened(path: str = "/plugins", *, allowed: str = "", **options: object) -> Page:
+    def opened(path: str = "/plugins", *, allowed: tuple[str, ...] = (), **options: object) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]  # passed on as they are
         contexts.append(context)
         page = context.new_page()
 
         def complain(text: str) -> None:
-            if not allowed or allowed not in text:
+            if not any(piece in text for piece in allowed):
                 complaints.append(text)
 
         page.on("console", lambda line: complain(line.text) if line.type in ("error", "warning") else None)

@@ -133,7 +133,7 @@ def test_an_upload_leads_to_the_page_of_its_install(client: FlaskClient) -> None
     answer = upload(client, "math_plugin-1.1.0.zip")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/installs/0001")
     page = client.get("/installs/0001").text
-    assert "Unpacking the archive" in page
+    assert "Receiving the file" in page
     assert '<meta http-equiv="refresh"' in page
 
 

@@ -1,0 +1,127 @@
+"""Deleting, reloading, and the list that keeps itself true."""
+
+from playwright.sync_api import expect
+
+from cadence.web.present import ReloadedPlugin, ReloadView
+from tests.web.pages.conftest import OpenPage
+from tests.web.pages.preview import MadeUpServices, plugin, version
+
+
+def test_a_version_is_deleted_by_keyboard_after_a_confirmation(open_page: OpenPage, services: MadeUpServices) -> None:
+    services.installed[:] = [plugin(), plugin("other")]
+    page = open_page()
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Delete math_plugin 1.0.0?")
+    expect(dialog).to_contain_text("store_plugin/math_plugin-1.0.0")
+    expect(dialog).to_contain_text("math_plugin-1.0.0.zip")
+    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_hidden()
+    expect(page.locator("#notices")).to_contain_text("math_plugin 1.0.0 was deleted.")
+    expect(page.locator(".plugin")).to_have_count(1)
+    expect(page.get_by_role("heading", name="Installed plugins")).to_be_focused()
+    assert [view.name for view in services.installed] == ["other"]
+
+
+def test_escape_keeps_the_plugin_and_returns_the_focus(open_page: OpenPage, services: MadeUpServices) -> None:
+    page = open_page()
+    link = page.get_by_role("link", name="Delete math_plugin 1.0.0")
+    link.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(link).to_be_focused()
+    assert len(services.installed) == 1
+
+
+def test_keep_it_closes_the_dialog_without_leaving_the_page(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate("window.here = true")
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
+    page.get_by_role("link", name="Keep it").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert page.evaluate("window.here")
+
+
+def test_a_deletion_of_one_of_two_versions_says_what_answers_now(open_page: OpenPage, services: MadeUpServices) -> None:
+    services.installed[:] = [plugin(versions=(version("2.0.0"), version("1.0.0", active=False)))]
+    page = open_page()
+    page.get_by_role("link", name="Delete math_plugin 2.0.0").click()
+    page.get_by_role("button", name="Delete math_plugin 2.0.0").click()
+    expect(page.locator("#notices")).to_contain_text("math_plugin 2.0.0 was deleted. 1.0.0 answers now.")
+
+
+def test_a_deletion_that_fails_is_said_and_nothing_else_changes(open_page: OpenPage, services: MadeUpServices) -> None:
+    page = open_page(allowed=("404",))
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    services.installed[:] = [plugin("other")]
+    page.get_by_role("button", name="Delete math_plugin 1.0.0").click()
+    notice = page.get_by_role("alert").filter(has_text="math_plugin 1.0.0 is not installed.")
+    expect(notice).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    notice.get_by_role("button", name="Dismiss").click()
+    expect(notice).to_be_hidden()
+
+
+def test_the_last_deletion_brings_the_guide_for_a_first_plugin(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
+    page.get_by_role("button", name="Delete math_plugin 1.0.0").click()
+    expect(page.get_by_role("heading", name="No plugins yet")).to_be_visible()
+
+
+def test_a_reload_shows_its_result_plugin_by_plugin(open_page: OpenPage, services: MadeUpServices) -> None:
+    plugins = (ReloadedPlugin("math_plugin", "1.0.0", 18.4), ReloadedPlugin("bad", "2.0", error="No module named 'x'"))
+    services.reloaded = ReloadView(2, 1, 1, plugins)
+    page = open_page()
+    page.get_by_role("button", name="Reload plugins").click()
+    result = page.locator("#reloaded")
+    for words in ("Reloaded 2 plugins:", "1 healthy, 1 failed.", "18 ms", "No module named 'x'"):
+        expect(result).to_contain_text(words)
+    result.get_by_role("button", name="Dismiss").click()
+    expect(result).to_be_empty()
+
+
+def test_the_list_follows_changes_made_elsewhere_and_keeps_what_was_open_and_focused(
+    open_page: OpenPage, services: MadeUpServices
+) -> None:
+    page = open_page()
+    tools = page.locator("#plugin-math_plugin-tools")
+    tools.locator("summary").click()
+    link = page.get_by_role("link", name="Delete math_plugin 1.0.0")
+    link.focus()
+    services.installed.append(plugin("elsewhere", "failed", status_words="It could not be started."))
+    expect(page.get_by_role("article", name="elsewhere 1.0.0")).to_contain_text("It could not be started.")
+    expect(tools).to_have_attribute("open", "")
+    expect(link).to_be_focused()
+
+
+def test_a_list_that_did_not_change_is_left_alone(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate("document.querySelector('#plugin-list').dataset.witness = 'same element'")
+    with page.expect_response("**/plugins/list") as answer:
+        page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+    assert answer.value.status == 304
+    expect(page.locator("#plugin-list")).to_have_attribute("data-witness", "same element")
+
+
+def test_a_server_that_is_gone_is_said_and_so_is_its_return(open_page: OpenPage) -> None:
+    page = open_page(allowed=("ERR_CONNECTION_REFUSED", "htmx:afterRequest", "htmx:sendError"))
+    page.route("**/plugins/list", lambda route: route.abort("connectionrefused"))
+    page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+    gone = page.get_by_text("The server does not answer.")
+    expect(gone).to_be_visible()
+    page.unroute("**/plugins/list")
+    page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+    expect(gone).to_be_hidden()
+
+
+def test_an_answer_that_is_not_ours_does_not_replace_the_list(open_page: OpenPage) -> None:
+    page = open_page(allowed=("502",))
+    page.route("**/plugins/list", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+    expect(page.get_by_text("The server answered with error 502.")).to_be_visible()
+    expect(page.locator(".plugin")).to_have_count(1)
