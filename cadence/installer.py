@@ -8,6 +8,7 @@ of the index in ``publish``; an install that dies after it is completed at the n
 import logging
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -41,15 +42,16 @@ from cadence.model import (
 from cadence.outcome import failure_json, success_json
 from cadence.progress import Progress
 from cadence.runtime.launcher import Launch
-from cadence.runtime.live_set import LiveSet
+from cadence.runtime.live_set import LiveSet, Reloaded
 from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
 from cadence.storage.locks import plugin_lock
-from cadence.storage.publication import publish_version, remove_version
+from cadence.storage.publication import adopt_version, publish_version, remove_version
 from cadence.storage.recovery import Rebuild, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
+from cadence.storage.tree import size_of
 from cadence.storage.versions import Publication
 
 log = logging.getLogger(__name__)
@@ -158,6 +160,48 @@ class Installer:
         if remaining is not None:
             self._live_set.reconcile_one(remaining, generation)
         return fallback
+
+    def adopt_folders(self) -> list[Reloaded]:
+        """Install the plugin folders that were put into the store by hand and that no version knows yet.
+
+        :returns: each folder that is named like a plugin, with why it could not be installed where it could not.
+        """
+        known = {record.ref.slug for record in self._index.versions()}
+        known |= {change.ref.slug for change in self._index.pending_changes()}
+        done = []
+        for slug in sorted(self._store.folders() - known):
+            try:
+                ref = parse_filename(f"{slug}.zip")
+            except CadenceError:
+                continue  # not named like a plugin: somebody else's folder
+            done.append(self._adopt(ref))
+        return done
+
+    def _adopt(self, ref: PluginRef) -> Reloaded:
+        started = time.monotonic()
+        error = None
+        try:
+            self._adopt_locked(ref)
+        except CadenceError as failure:
+            error = "; ".join(failure.sentences) or failure.message
+        ms = round((time.monotonic() - started) * 1000, 3)
+        return Reloaded(ref.name, ref.version, ms, error is None, error)
+
+    def _adopt_locked(self, ref: PluginRef) -> None:
+        progress = Progress(0.0)
+        with self._scratch(None) as (tree, stack):
+            stack.enter_context(plugin_lock(self._index.instance, ref.name))
+            if self._index.version(ref) is not None:
+                return  # another process was first
+            self._store.snapshot(ref, tree)
+            provided, worker = self._try_out(self._inspect(ref, tree, progress), tree, progress, stack)
+            as_upload = Upload(str(tree), ref.slug, self._store.digest(ref), size_of(tree))
+            record = structs.replace(
+                _version_record(secrets.token_hex(8), as_upload, provided, worker.report, ref), source="directory"
+            )
+            with self._live_set.changing(ref.name):
+                publication = adopt_version(self._index, record)
+                self._activate(record, worker, publication, progress)
 
     def record(self, install_id: str) -> InstallRecord | None:
         """One install as it stands: from memory while it runs here, else from the index."""

@@ -101,7 +101,8 @@ class Running:
             self._launcher, self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
         )
         self.installer = self._installer()
-        self.reconciler = Reconciler(index, self.live_set, self._owner.id)
+        adopt = self.installer.adopt_folders if settings.enable_directory_plugins else list
+        self.reconciler = Reconciler(index, self.live_set, self._owner.id, adopt)
         if serve:
             # The zygote warms up while the server comes to its first request.
             self.supervisor.soon(self.zygote.start)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct, to_builtins
 
@@ -44,12 +44,16 @@ class Reconciler:
     """Watches the generation of the index, in a thread of its own.
 
     :param server_id: what this process is called in the index.
+    :param adopt: installs plugin folders that were put into the store by hand, at the start and at each reload.
     """
 
-    def __init__(self, index: Index, live_set: LiveSet, server_id: str) -> None:
+    def __init__(
+        self, index: Index, live_set: LiveSet, server_id: str, adopt: Callable[[], list[Reloaded]] = list
+    ) -> None:
         self._index = index
         self._live_set = live_set
         self._server_id = server_id
+        self._adopt = adopt
         self._one_at_a_time = threading.Lock()
         self._seen = -1
         self._seen_reload = 0
@@ -84,11 +88,13 @@ class Reconciler:
                 self._reconcile(reload=reload)
 
     def _reconcile(self, *, reload: bool) -> ReloadReport:
+        adopted = self._adopt() if reload or self._seen < 0 else []
         # The generation first: what is read after it is at least as new.
         generation = self._index.generation()
         done = self._live_set.reconcile(self._index.active(), generation, reload=reload)
         self._seen = generation
-        report = ReloadReport.of(done)
+        refused = [plugin for plugin in adopted if not plugin.healthy]
+        report = ReloadReport.of([*done, *refused])
         self._index.server_report(self._server_id, generation, to_builtins(report))
         return report
 

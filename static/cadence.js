@@ -134,11 +134,9 @@
 
   const chosenRow = (file) => {
     const row = $("#chosen-template").content.firstElementChild.cloneNode(true);
-    const problem = problemOf(file);
     $(".chosen-name", row).textContent = file.name;
     $(".chosen-size", row).textContent = sizeWords(file.size);
-    $(".chosen-problem", row).textContent = problem;
-    row.classList.toggle("chosen-refused", Boolean(problem));
+    $(".chosen-problem", row).textContent = problemOf(file);
     $("button .unseen", row).textContent = `Remove ${file.name}`;
     $("button", row).addEventListener("click", () => remove(file));
     return row;

@@ -27,7 +27,9 @@ class _Undecided:
 UNDECIDED: Final = _Undecided()
 """The value of an argument that is computed."""
 
+# Names of lists of names could otherwise stand for endless values.
 _MAX_NESTING = 20
+_MAX_VALUES = 10_000
 
 
 class StatedMetadata(Struct, frozen=True):
@@ -53,12 +55,14 @@ def find_metadata(resolver: Resolver, modules: Iterable[Module]) -> StatedMetada
     """
     calls = [(module, call) for module in modules for call in _calls(resolver, module)]
     preferred = [(module, call) for module, call in calls if module.name[:1] == ("plugin",)] or calls
-    return _stated(resolver, *preferred[0]) if len(preferred) == 1 else None
+    if len(preferred) != 1 or resolver.exhausted:
+        return None
+    return _stated(resolver, *preferred[0])
 
 
 def _calls(resolver: Resolver, module: Module) -> Iterator[ast.Call]:
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Call) and not resolver.exhausted():
+        if isinstance(node, ast.Call):
             meanings = resolver.meanings(module, node.func)
             if any(isinstance(one, Foreign) and one.is_sdk("PluginMetadata") for one in meanings):
                 yield node
@@ -80,10 +84,12 @@ class _LiteralReader:
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._stores: dict[str, dict[str, int]] = {}
+        self._values_left = _MAX_VALUES
 
     def value(self, module: Module, node: ast.AST, depth: int = 0) -> Any:
         """The value of an expression, or ``UNDECIDED``."""
-        if depth > _MAX_NESTING or self._resolver.exhausted():
+        self._values_left -= 1
+        if depth > _MAX_NESTING or self._values_left < 0 or self._resolver.exhausted:
             return UNDECIDED
         if isinstance(node, ast.List | ast.Tuple):
             values = [self.value(module, element, depth + 1) for element in node.elts]

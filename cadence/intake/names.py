@@ -72,7 +72,7 @@ _Query = tuple[ModuleName, str]
 
 # Hostile sources can bind names to one another so that following them would never end. A package that takes more
 # steps than this is left to the trial.
-MAX_STEPS = 300_000
+MAX_STEPS = 100_000
 _MAX_HOPS = 40
 
 
@@ -95,10 +95,10 @@ class Resolver:
         self._names: dict[_Query, list[Meaning]] = {}
         self._steps = MAX_STEPS
 
+    @property
     def exhausted(self) -> bool:
-        """Count one more step, and tell whether there were too many."""
-        self._steps -= 1
-        return self._steps < 0
+        """Whether there were too many steps: from then on every answer is undecided."""
+        return self._steps <= 0
 
     def bindings(self, module: Module) -> Bindings:
         """The names a module binds."""
@@ -137,8 +137,9 @@ class Resolver:
     def _global(self, module: Module, name: str, asked: frozenset[_Query]) -> list[Meaning]:
         """What the module itself binds to a name; nothing when it does not bind it."""
         query = (module.name, name)
-        if query in asked or len(asked) > _MAX_HOPS or self.exhausted():
+        if query in asked or len(asked) > _MAX_HOPS or self.exhausted:
             return [Unknown()]
+        self._steps -= 1
         asked |= {query}
         bindings = self.bindings(module)
         found = [one for node in bindings.nodes.get(name, ()) for one in self._bound(module, name, node, asked)]
@@ -201,7 +202,8 @@ class Resolver:
                         waiting.append((meaning.module, meaning.node))
                 else:
                     verdicts.add(_is_base(meaning, base))
-            if self.exhausted():
+            self._steps -= 1 + len(node.bases)
+            if self.exhausted:
                 return Verdict.UNDECIDED
         return Verdict.best(verdicts)
 

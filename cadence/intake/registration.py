@@ -23,8 +23,10 @@ def registers(resolver: Resolver, modules: Iterable[Module]) -> Verdict:
     verdicts = {_star_verdict(resolver, module) for module in modules}
     for module, node in _running(list(modules)):
         verdict = _verdict(resolver, module, node)
-        if verdict is Verdict.YES or resolver.exhausted():
-            return Verdict.YES if verdict is Verdict.YES else Verdict.UNDECIDED
+        if verdict is Verdict.YES:
+            return verdict
+        if resolver.exhausted:
+            return Verdict.UNDECIDED
         verdicts.add(verdict)
     return Verdict.best(verdicts)
 
@@ -36,14 +38,14 @@ def _running(modules: list[Module]) -> Iterator[_Located]:
     mentioned: set[str] = set()
     while waiting:
         module, root = waiting.pop()
-        inside = ast.walk(root) if isinstance(root, Definition) else outside_definitions(root)
-        for node in inside:
+        for node in ast.walk(root) if isinstance(root, Definition) else outside_definitions(root):
             yield module, node
-            if isinstance(node, Definition) and node is not root and not isinstance(root, Definition):
-                dormant.setdefault(node.name, []).append((module, node))
-            mentioned.update(_mentions(node))
-        awake = mentioned & dormant.keys()
-        waiting.extend(located for name in sorted(awake) for located in dormant.pop(name))
+            for name in _mentions(node):
+                mentioned.add(name)
+                waiting.extend(dormant.pop(name, ()))
+            if isinstance(node, Definition) and not isinstance(root, Definition):
+                place = waiting if node.name in mentioned else dormant.setdefault(node.name, [])
+                place.append((module, node))
 
 
 def _mentions(node: ast.AST) -> Iterator[str]:

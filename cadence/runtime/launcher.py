@@ -73,6 +73,7 @@ class Launcher:
         :param on_end: called when the worker has ended, also when that happens before this returns.
         :raises ValidationFailed: with every fault the worker found, or the one that ended it.
         :raises PluginUnavailable: when the host gives no process.
+        :raises NotFound: when the folder of its files is gone.
         """
         home = self._run_dir / str(next(self._serials))
         try:

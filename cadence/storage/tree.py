@@ -105,6 +105,13 @@ def digest(source: Path) -> str:
     return total.hexdigest()
 
 
+def size_of(source: Path) -> int:
+    """What the files of a folder hold together, in bytes."""
+    with opened(source, _OPEN_FOLDER) as root:
+        entries = (entry for entry in walk(root) if not entry.is_folder)
+        return sum(os.stat(entry.name, dir_fd=entry.parent, follow_symlinks=False).st_size for entry in entries)
+
+
 def file_digest(path: Path) -> str:
     """The SHA-256 of a file's contents in hexadecimal."""
     with path.open("rb") as file:

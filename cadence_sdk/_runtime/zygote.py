@@ -52,6 +52,9 @@ def warm_up() -> None:
     """Import what plugins use and use it once: LangChain's imports are lazy, and so is much of Pydantic's work."""
     import cadence_sdk
     from cadence_sdk._runtime import main as _worker_main  # noqa: F401  (every worker runs it)
+    from cadence_sdk._runtime import tool_models
+
+    tool_models.install()
 
     @cadence_sdk.tool
     def warm(a: int, b: str = "") -> str:

@@ -22,7 +22,7 @@ class MathPlugin(BasePlugin):
         return MathAgent(MathPlugin.get_metadata())
 """
 SOURCES = {
-    "__init__.py": "from cadence_sdk import register_plugin\nfrom .plugin import MathPlugin\nregister_plugin(MathPlugin)\n",
+    "__init__.py": "from cadence_sdk import register_plugin as r\nfrom .plugin import MathPlugin\nr(MathPlugin)\n",
     "plugin.py": PLUGIN,
     "agent.py": "from cadence_sdk import BaseAgent\nclass MathAgent(BaseAgent):\n    pass\n",
     "tools.py": "from cadence_sdk import tool\n@tool\ndef add(a: int, b: int) -> int:\n    'Add.'\n    return a + b\n",
@@ -117,7 +117,7 @@ def test_every_fault_is_told_at_once_and_always_in_the_same_order(faults: Faults
         "from cadence_sdk import register_plugin\nif True:\n try:\n  register_plugin(object)\n except Exception: pass",
         "from cadence_sdk import register_plugin\nreg = register_plugin\nreg(object)",
         "from cadence_sdk import register_plugin\n@register_plugin\nclass P: pass",
-        "try:\n from cadence_sdk import register_plugin\nexcept ImportError:\n register_plugin = None\nregister_plugin(1)",
+        "try:\n from cadence_sdk import register_plugin as r\nexcept ImportError:\n r = None\nr(1)",
         "from ._setup import setup\nsetup()",
         "from math_plugin._setup import setup\nsetup()",
         "import math_plugin._setup\nmath_plugin._setup.setup()",
@@ -179,7 +179,7 @@ def test_a_missing_registration_is_told(faults: Faults, source: str) -> None:
         "from .shared import *\nclass P(Common): pass",
         "from ._base import Common",
         "try:\n from x import B\nexcept ImportError:\n from cadence_sdk import BasePlugin as B\nclass P(B): pass",
-        "from typing import Generic, TypeVar\nT = TypeVar('T')\nfrom ._base import Common\nclass P(Generic[T], Common): pass",
+        "from typing import Generic as G\nfrom ._base import Common\nT = object\nclass P(G[T], Common): pass",
         "if True:\n from cadence_sdk import BasePlugin\n class P(BasePlugin): pass",
     ],
 )
@@ -314,6 +314,9 @@ def _knots() -> Iterator[tuple[str, str]]:
         "stars",
         "from .plugin import *\nfrom .agent import *\nfrom .tools import *\n" * 200 + "class C(x): pass\n" * 200,
     )
+    yield "functions", "".join(f"def f{n}(): f{n + 1}()\n" for n in range(12_000)) + "f0()\n"
+    yield "makers", "def f():\n" + " x = 1\n" * 5000 + "f()\n" * 5000
+    yield "imports", "from numpy import x\n" * 8000
     yield "attributes", "x" + ".plugin" * 500 + "()\n"
 
 

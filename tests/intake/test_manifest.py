@@ -94,6 +94,11 @@ def test_a_name_that_may_be_rebound_is_no_constant(inspected: Inspect, before: s
     inspected(plugin('name="math_plugin", version=V, description="Adds"', before))
 
 
+def test_lists_of_names_of_lists_are_given_up(inspected: Inspect) -> None:
+    knot = "".join(f"V{n} = [{', '.join([f'V{n + 1}'] * 50)}]\n" for n in range(18)) + "V18 = 'a'\n"
+    assert not inspected(plugin(f"{GOOD}, dependencies=V0", knot)).requirements_complete
+
+
 def test_requirements_are_merged_from_both_places_without_repetition(inspected: Inspect) -> None:
     files = plugin(f'{GOOD}, dependencies=["numpy>=1.20.0", "Requests[socks] ~= 2.31", "NumPy >=1.20.0", "numpy<3"]')
     files["pyproject.toml"] = '[project]\nname = "x"\ndependencies = ["requests[socks]~=2.31", "rich"]\n'

@@ -15,18 +15,20 @@ from cadence.storage.locks import Busy, plugin_lock
 from cadence.storage.owners import Owner, forget_dead, is_alive
 
 HOLDER = """
-import sys, pathlib
+import pathlib, subprocess, sys
 from cadence.storage.owners import Owner
 from cadence.storage.locks import plugin_lock
 instance = pathlib.Path(sys.argv[1])
 owner = Owner.acquire(instance)
 with plugin_lock(instance, "math"):
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], close_fds=False)
     print(owner.id, flush=True)
     sys.stdin.read()
 """
 
 
 def test_another_process_holds_its_owner_and_its_lock_until_it_is_killed(tmp_path: Path) -> None:
+    """And not longer: a program that it started, which lives on, holds neither."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -38,19 +40,11 @@ def test_another_process_holds_its_owner_and_its_lock_until_it_is_killed(tmp_pat
                 pass
         finally:
             os.kill(holder.pid, signal.SIGKILL)
-    assert not is_alive(tmp_path, id)
-    with plugin_lock(tmp_path, "math", timeout=0):
-        pass
-
-
-def test_a_program_that_an_owner_starts_does_not_keep_it_alive(tmp_path: Path) -> None:
-    owner = Owner.acquire(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
-        descriptor = os.dup(owner._descriptor or 0)  # what is left of the owner when release() has closed its own
-        os.close(descriptor)
-        owner.release()
-        assert not is_alive(tmp_path, owner.id)
-        child.communicate(b"\n")
+        # The kernel lets go of what the dead held a moment after it tells of the death.
+        with plugin_lock(tmp_path, "math", timeout=60):
+            pass
+        while is_alive(tmp_path, id):
+            pass
 
 
 def test_an_owner_lives_until_it_is_released(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import IO, Any, Literal, cast
 
 import msgspec
 from flask import Flask, current_app
-from htmx_flask.requests import HtmxAwareRequest  # type: ignore[import-untyped]  # ships no marker
+from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
@@ -307,7 +307,7 @@ def scene(kind: Scene) -> MadeUpServices:
         ),
     )
     if kind == "installs":
-        warnings = {"details": {"warnings": list(ODD_WARNINGS), "activated": True, "previous_version": "1.0.0"}}
+        warnings = {"details": {"warnings": list(ODD_WARNINGS), "activated": True, "previous_version": "0.9.0"}}
         services.shown = [
             shown_install(InstallState.RUNNING, 5, id="a", created_at=ago(seconds=4)),
             shown_install(
