@@ -11,6 +11,7 @@ from cadence.intake.metadata import find_metadata
 from cadence.intake.names import Resolver, Verdict
 from cadence.intake.registration import REGISTER, registers
 from cadence.intake.sources import ModuleName, Package, reachable_modules
+from cadence.intake.stack import on_deep_stack
 from cadence.model import Fault, Manifest, PluginRef, Stage
 
 REQUIRED_MODULES: tuple[ModuleName, ...] = ((), ("plugin",), ("agent",), ("tools",))
@@ -30,6 +31,13 @@ def inspect(directory: Path, ref: PluginRef, sdk_version: str) -> Manifest:
     :param sdk_version: the version of the SDK that the host provides.
     :raises ValidationFailed: with every fault found, always in the same order.
     """
+    manifest, faults = on_deep_stack(lambda: _inspected(directory, ref, sdk_version))
+    if faults:
+        raise ValidationFailed(ref=ref, faults=bounded(faults))
+    return manifest
+
+
+def _inspected(directory: Path, ref: PluginRef, sdk_version: str) -> tuple[Manifest, list[Fault]]:
     package = Package(directory, ref.module)
     resolver = Resolver(package)
     modules = reachable_modules(package, *REQUIRED_MODULES)
@@ -41,9 +49,7 @@ def inspect(directory: Path, ref: PluginRef, sdk_version: str) -> Manifest:
         *_missing_classes(resolver),
         *manifest_faults,
     ]
-    if faults:
-        raise ValidationFailed(ref=ref, faults=bounded(faults))
-    return manifest
+    return manifest, faults
 
 
 def _missing_files(package: Package) -> Iterator[Fault]:

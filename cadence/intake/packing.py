@@ -13,10 +13,11 @@ from cadence.intake.disk import full_disk_refused
 from cadence.intake.faults import bounded, printable, quoted
 from cadence.intake.filename import parse_filename
 from cadence.intake.limits import ArchiveLimits, bytes_in_words
-from cadence.intake.metadata import find_metadata
+from cadence.intake.metadata import StatedMetadata, find_metadata
 from cadence.intake.names import Resolver
 from cadence.intake.requirements import InvalidProjectError, load_project
 from cadence.intake.sources import Package, reachable_modules
+from cadence.intake.stack import on_deep_stack
 from cadence.intake.tree import JUNK
 from cadence.model import Fault, PluginRef, Stage, Upload
 
@@ -75,8 +76,7 @@ def _stated(directory: Path) -> tuple[str, str]:
         project = load_project(directory)
     except InvalidProjectError:
         project = {}
-    package = Package(directory, directory.name.replace("-", "_"))
-    metadata = find_metadata(Resolver(package), reachable_modules(package, (), ("plugin",)))
+    metadata = on_deep_stack(lambda: _literal_metadata(directory))
     said = (metadata.literal("name"), metadata.literal("version")) if metadata else (None, None)
     for name, version in (said, (project.get("name"), project.get("version"))):
         if isinstance(name, str) and isinstance(version, str):
@@ -85,6 +85,11 @@ def _stated(directory: Path) -> tuple[str, str]:
         f"{quoted(directory.name)} tells no name and version; name the folder like math_plugin-1.0.0, "
         "or write them as literals into PluginMetadata or pyproject.toml"
     )
+
+
+def _literal_metadata(directory: Path) -> StatedMetadata | None:
+    package = Package(directory, directory.name.replace("-", "_"))
+    return find_metadata(Resolver(package), reachable_modules(package, (), ("plugin",)))
 
 
 def _checked_files(directory: Path, limits: ArchiveLimits) -> list[str]:

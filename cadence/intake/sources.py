@@ -4,6 +4,7 @@ import ast
 import codecs
 import io
 import re
+import threading
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ MAX_PACKAGE_SOURCE_BYTES = 2 * MIB
 _SOURCE_ENCODING = re.compile(
     r"utf-8|ascii|iso8859-\d+|cp\d+|koi8-[rut]|mac-roman|gbk?|gb2312|gb18030|big5|euc_\w+|shift_jis\w*"
 )
+
+# The filters of warnings belong to the whole process; one parser at a time sets them.
+_WARNINGS = threading.Lock()
 
 ModuleName = tuple[str, ...]
 """A module's dotted name within the package, as parts: ``()`` is the package itself."""
@@ -50,6 +54,7 @@ class Module(Struct, frozen=True, eq=False):
 class Package:
     """A plugin's folder as the package it will be imported as. Modules are read when they are first asked for.
 
+    To be used under :func:`~cadence.intake.stack.on_deep_stack`, since the sources are hostile.
     ``faults`` are those of the modules read so far: not decodable, not parsable, too large.
 
     :param directory: the folder with the package's ``__init__.py``.
@@ -108,7 +113,7 @@ def _parsed(source: bytes) -> ast.Module:
     """Parse hostile source. The parser bounds its own depth, and says so in four different ways."""
     text = _decoded(source)
     try:
-        with warnings.catch_warnings():
+        with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in a plugin is not the server's to report
             return ast.parse(text)
     except SyntaxError as error:

@@ -7,6 +7,7 @@ that it points at 127.0.0.1 later (DNS rebinding) it would pass for the same sit
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import request
@@ -31,6 +32,7 @@ def refuse_foreign() -> None:
         raise Forbidden("Requests from pages of other sites are not taken. Type this server's address instead.")
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine itself, whatever any name server says."""
     if host.lower() == "localhost":

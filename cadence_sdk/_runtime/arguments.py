@@ -5,9 +5,17 @@ for each tool instead of at each call.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
-from langchain_core.tools import BaseTool, InjectedToolArg, InjectedToolCallId, Tool, ToolException
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import (
+    BaseTool,
+    InjectedToolArg,
+    InjectedToolCallId,
+    Tool,
+    ToolException,
+    create_schema_from_function,
+)
 from pydantic import BaseModel, ValidationError
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
@@ -16,6 +24,9 @@ Arguments = dict[str, Any]
 Prepare = Callable[[Arguments], tuple[tuple[Any, ...], dict[str, Any]]]
 
 VALIDATION_ERRORS = (ValidationError, ValidationErrorV1)
+
+# What LangChain itself gives to ``_run`` (``FILTERED_ARGS`` of langchain_core.tools.base).
+_RUN_ARGUMENTS = ("run_manager", "callbacks")
 
 # Pydantic's names for what ``*args`` and ``**kwargs`` take; LangChain passes them on only when they were given.
 _VARIADIC = frozenset({"args", "kwargs"})
@@ -62,8 +73,25 @@ def _json_schema(tool: BaseTool) -> dict[str, Any]:
     if _is_model(declared) and not injected_names(tool):
         # tool_call_schema would build a second model only to leave nothing out.
         return declared.model_json_schema()  # type: ignore[no-any-return]  # mypy sees Any
-    exposed: Any = tool.tool_call_schema
+    exposed: Any = _model_of_run(tool) if declared is None else tool.tool_call_schema
     return exposed.model_json_schema() if _is_model(exposed) else exposed.schema()  # type: ignore[no-any-return]
+
+
+def _model_of_run(tool: BaseTool) -> Any:
+    """The arguments of ``_run``, where a tool declares none: what LangChain infers, without the configuration."""
+    hidden = [*_RUN_ARGUMENTS, config_parameter(tool._run)]
+    return create_schema_from_function(
+        tool.name, tool._run, filter_args=[name for name in hidden if name], include_injected=False
+    )
+
+
+def config_parameter(function: Callable[..., Any] | None) -> str | None:
+    """The parameter that LangChain gives its ``RunnableConfig``, where there is one."""
+    try:
+        hints = get_type_hints(getattr(function, "func", function))
+    except Exception:  # noqa: BLE001  (annotations can be any expression; LangChain then injects nothing)
+        return None
+    return next((name for name, hint in hints.items() if hint is RunnableConfig), None)
 
 
 def injected_names(tool: BaseTool) -> frozenset[str]:

@@ -43,10 +43,17 @@ class LoadedPlugin:
     :ivar module: the name its package is imported under.
     """
 
-    def __init__(self, module: str, plugin: type[BasePlugin], agent: BaseAgent, report: TrialReport) -> None:
+    def __init__(
+        self,
+        module: str,
+        plugin: type[BasePlugin],
+        agent: BaseAgent,
+        tools: dict[str, ToolCall],
+        report: TrialReport,
+    ) -> None:
         self.module = module
         self.report = report
-        self.tools: dict[str, ToolCall] = {}
+        self.tools = tools
         self._plugin = plugin
         self._agent = agent
 
@@ -129,8 +136,11 @@ class _Trial:
         if not self.has_free_name():
             raise LoadFailed(tuple(self.faults))
         plugin = self.registered_class() if self.imports() else None
-        loaded = None if plugin is None else self.tried(plugin)
-        if loaded is None or self.faults:
+        loaded = None
+        if plugin is not None:
+            # Whatever else its objects do when they are looked at, the plugin is at fault.
+            loaded = self.attempt("load_failed", partial(self.tried, plugin), "Loading the plugin")
+        if not isinstance(loaded, LoadedPlugin) or self.faults:
             unload(self.module)
             raise LoadFailed(tuple(self.faults))
         return loaded
@@ -229,9 +239,7 @@ class _Trial:
             warnings=tuple(self.warnings),
         )
         self.attempt("report_not_json", partial(msgspec.json.encode, report), "Writing the plugin's report as JSON")
-        loaded = LoadedPlugin(self.module, plugin, agent, report)
-        loaded.tools = tools
-        return loaded
+        return LoadedPlugin(self.module, plugin, agent, tools, report)
 
     def metadata(self, plugin: type[BasePlugin]) -> Metadata | None:
         found = self.attempt("metadata_failed", plugin.get_metadata, "get_metadata()")
@@ -342,5 +350,5 @@ def _same_version(one: str, other: str) -> bool:
 
 def _deed(error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"called sys.exit({'' if error.code is None else error.code!r})"
+        return f"called sys.exit({'' if error.code is None else text_of(error.code)})"
     return f"raised {describe(error)}"

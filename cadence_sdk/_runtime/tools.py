@@ -10,17 +10,18 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from types import TracebackType
-from typing import Any, get_type_hints
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.messages import ToolMessage
-from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables import ensure_config
 from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException
 
 from cadence_sdk._runtime.arguments import (
     VALIDATION_ERRORS,
     Arguments,
     ArgumentsInvalid,
+    config_parameter,
     parameters_of,
     preparation,
     sentences_of,
@@ -214,7 +215,7 @@ def _filler(
         supplied["run_manager"] = manager.get_noop_manager
     if not is_method and "callbacks" in parameters:
         supplied["callbacks"] = lambda: manager.get_noop_manager().get_child()
-    if config := _config_parameter(function):
+    if config := config_parameter(function):
         supplied[config] = ensure_config
     dropped = () if is_method else tuple(name for name in _RUN_ARGUMENTS if name not in parameters)
 
@@ -232,14 +233,6 @@ def _parameters(function: Callable[..., Any] | None) -> Mapping[str, inspect.Par
         return {} if function is None else inspect.signature(function).parameters
     except (TypeError, ValueError):  # some functions written in C have none to show
         return {}
-
-
-def _config_parameter(function: Callable[..., Any] | None) -> str | None:
-    try:
-        hints = get_type_hints(getattr(function, "func", function))
-    except Exception:  # noqa: BLE001  (annotations can be any expression; LangChain then injects nothing)
-        return None
-    return next((name for name, hint in hints.items() if hint is RunnableConfig), None)
 
 
 def _raise_if_unfit(

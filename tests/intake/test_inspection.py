@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -274,6 +276,24 @@ def test_source_that_cannot_be_parsed_is_a_fault_with_its_place(
     found = faults({"tools.py": source})
     assert [fault.culprit for fault in found] == [culprit]
     assert found[0].code in {"syntax_error", "undecodable_source", "source_too_large"}
+
+
+@pytest.mark.parametrize("nested", ["'-' * 100_000 + '1'", "'lambda:' * 50_000 + '1'", "'1 if 1 else ' * 40_000 + '1'"])
+def test_deep_nesting_does_not_overflow_the_small_stack_of_a_server_thread(tmp_path: Path, nested: str) -> None:
+    """In a process of its own, which the parser would take down with it."""
+    for name, source in (SOURCES | {"tools.py": eval(nested)}).items():
+        (tmp_path / name).write_text(source)
+    script = (
+        "import sys, threading; from pathlib import Path\n"
+        "from cadence.errors import ValidationFailed; from cadence.intake.inspection import inspect\n"
+        "from cadence.model import PluginRef\n"
+        "def run():\n"
+        "    try: inspect(Path(sys.argv[1]), PluginRef('math_plugin', '1.0.0'), '1.4.0')\n"
+        "    except ValidationFailed as error: print(error.faults[0].code, threading.stack_size())\n"
+        "threading.stack_size(256 * 1024); thread = threading.Thread(target=run); thread.start(); thread.join()"
+    )
+    result = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["syntax_error", str(256 * 1024)]
 
 
 def test_a_broken_module_is_found_where_the_package_imports_it(faults: Faults) -> None:

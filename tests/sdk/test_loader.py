@@ -162,6 +162,7 @@ def test_a_missing_file_of_the_plugin_is_no_dependency(make_plugin: MakePlugin) 
     [
         ("import sys\nsys.exit(3)", "called sys.exit(3)"),
         ("raise SystemExit", "called sys.exit()"),
+        ("class C:\n  def __str__(self): raise SystemExit\nraise SystemExit(C())", "called sys.exit((the text"),
         ("raise KeyboardInterrupt", "raised KeyboardInterrupt"),
         ("raise GeneratorExit", "raised GeneratorExit"),
         ("class E(BaseException):\n  def __str__(self): raise SystemExit\nraise E", "raised E: (the text"),
@@ -204,7 +205,7 @@ def test_registering_the_same_class_twice_is_registering_it_once(make_plugin: Ma
     ("plugin", "words"),
     [
         ("class DemoPlugin: pass", "does not inherit from BasePlugin"),
-        ("from cadence_sdk import BasePlugin\nclass DemoPlugin(BasePlugin): pass", "does not implement get_metadata()"),
+        ("from cadence_sdk import BasePlugin\nclass DemoPlugin(BasePlugin): pass", "does not implement"),
         ("DemoPlugin = 3", "not a int"),
         (PLUGIN.replace("@staticmethod\n    def create_agent()", "def create_agent(self)"), "static method"),
     ],
@@ -256,7 +257,8 @@ def test_a_class_as_response_schema_arrives_as_a_json_schema(make_plugin: MakePl
     plugin = PLUGIN.replace('description="A demo"', 'description="A demo", response_schema=Answer').replace(
         "class DemoPlugin",
         "from typing import Annotated, TypedDict\nfrom cadence_sdk.decorators import list_schema\n"
-        "@list_schema\nclass Answer(TypedDict):\n    used: Annotated[list[str], ..., 'what was used']\n\nclass DemoPlugin",
+        "@list_schema\nclass Answer(TypedDict):\n    used: Annotated[list[str], ..., 'what was used']\n\n"
+        "class DemoPlugin",
     )
     schema = loaded(make_plugin(plugin=plugin)).report.metadata.response_schema
     assert schema is not None
@@ -346,6 +348,12 @@ def test_a_tool_without_a_schema_is_refused_by_name(make_plugin: MakePlugin) -> 
 
 def test_a_plugin_without_tools_is_accepted(make_plugin: MakePlugin) -> None:
     assert loaded(make_plugin(agent=AGENT.replace("return tools", "return []"))).tools == {}
+
+
+def test_objects_that_fight_back_when_looked_at_are_faults(make_plugin: MakePlugin) -> None:
+    wild = "class Wild(list):\n    def __iter__(self): raise SystemExit(4)\n"
+    agent = wild + AGENT.replace("return tools", "return Wild()")
+    assert "sys.exit(4)" in faults_of(make_plugin(agent=agent))["load_failed"].message
 
 
 def test_every_fault_is_found_and_not_only_the_first(make_plugin: MakePlugin) -> None:
