@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from msgspec import structs
+from packaging.version import Version
 
 from cadence.dependencies.command import Uv
 from cadence.dependencies.environment import Environments
@@ -274,16 +275,15 @@ class Installer:
             stack.callback(staging.discard)
             with progress.stage(Stage.ARCHIVE):
                 ref = parse_filename(upload.filename)
-                stack.enter_context(plugin_lock(self._index.instance, ref.name, cancel=progress.cancelled))
-                stack.enter_context(self._turn(progress))
+            stack.enter_context(plugin_lock(self._index.instance, ref.name, cancel=progress.cancelled))
+            stack.enter_context(self._turn(progress))
+            with progress.stage(Stage.ARCHIVE):
                 settle_plugin(self._index, self._store, self._rebuild, ref.name)
                 Path(upload.path).rename(staging.upload)
                 extract(structs.replace(upload, path=str(staging.upload)), staging.tree, self._limits)
                 staging.begin_sync()  # the disk works while the plugin is tried out
             with progress.stage(Stage.EXISTS):
-                replaced = self._index.version(ref) is not None
-                if replaced and not options.force_overwrite:
-                    raise PluginExists("Use force_overwrite=true to replace", ref=ref)
+                self._refuse_existing(ref, options)
             manifest = self._inspect(ref, staging.tree, progress)
             provided, worker = self._try_out(manifest, staging.tree, progress, stack)
             record = _version_record(install_id, upload, provided, worker.report, ref)
@@ -291,6 +291,17 @@ class Installer:
                 publication = self._publish(record, staging, progress, options)
                 self._activate(record, worker, publication, progress)
         return _result(record, manifest, publication, str(self._store.folder(ref)), progress)
+
+    def _refuse_existing(self, ref: PluginRef, options: InstallOptions) -> None:
+        for record in self._index.versions_of(ref.name):
+            if record.ref == ref and not options.force_overwrite:
+                raise PluginExists("Use force_overwrite=true to replace", ref=ref)
+            if record.ref != ref and Version(record.ref.version) == Version(ref.version):
+                raise PluginExists(
+                    f"Version {ref.version} is the same as {record.ref.version}, which is installed. "
+                    f"Name the archive {record.ref.slug}.zip to replace it, or delete it first.",
+                    ref=ref,
+                )
 
     @contextmanager
     def _turn(self, progress: Progress) -> Iterator[None]:

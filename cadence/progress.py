@@ -10,7 +10,7 @@ from cadence.model import Stage, StageRecord
 
 
 class Progress:
-    """The stages of one install so far. The last one without a time is the one that runs, or that failed."""
+    """The stages of one install so far. One without a time runs; of an install that failed, the last one did."""
 
     def __init__(self, received_ms: float) -> None:
         self._stages = [StageRecord(Stage.RECEIVE, received_ms)]
@@ -33,14 +33,19 @@ class Progress:
 
     @contextmanager
     def stage(self, stage: Stage, *, cancellable: bool = True) -> Iterator[None]:
-        """Time one stage.
+        """Time one stage; entered again right after itself, it goes on, so that a wait between does not count.
 
         :param cancellable: False for what comes after the commit point, from where there is only forward.
         :raises Cancelled: at its beginning, when the install was cancelled.
         """
         if cancellable and self.cancelled.is_set():
             raise Cancelled("The install was cancelled; nothing of it is left.")
+        spent_ms = 0.0
+        if self._stages[-1].stage is stage:
+            spent_ms = self._stages.pop().ms or 0.0
         started = time.perf_counter()
         self._stages.append(StageRecord(stage))
-        yield
-        self._stages[-1] = StageRecord(stage, round((time.perf_counter() - started) * 1000, 3))
+        try:
+            yield
+        finally:
+            self._stages[-1] = StageRecord(stage, round(spent_ms + (time.perf_counter() - started) * 1000, 3))

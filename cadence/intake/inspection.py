@@ -42,14 +42,9 @@ def _inspected(directory: Path, ref: PluginRef, sdk_version: str) -> tuple[Manif
     resolver = Resolver(package)
     modules = reachable_modules(package, *REQUIRED_MODULES)
     manifest, manifest_faults = build_manifest(directory, ref, find_metadata(resolver, modules), sdk_version)
-    faults = [
-        *_missing_files(package),
-        *sorted(package.faults, key=lambda fault: fault.culprit or ""),
-        *_missing_registration(resolver),
-        *_missing_classes(resolver),
-        *manifest_faults,
-    ]
-    return manifest, faults
+    missing = [*_missing_registration(resolver), *_missing_classes(resolver)]
+    unreadable = sorted(package.faults, key=lambda fault: fault.culprit or "")
+    return manifest, [*_missing_files(package), *unreadable, *missing, *manifest_faults]
 
 
 def _missing_files(package: Package) -> Iterator[Fault]:

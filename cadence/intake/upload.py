@@ -3,6 +3,7 @@
 import hashlib
 import io
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -32,6 +33,7 @@ class UploadFile(io.FileIO):
         self._kept = False
         self._max_bytes = max_bytes
         self._size_bytes = 0
+        self._began = time.perf_counter()
         self._hash = hashlib.sha256()
         with full_disk_refused("receive the upload"):
             descriptor, path = tempfile.mkstemp(prefix="upload-", suffix=".part", dir=directory)
@@ -83,7 +85,8 @@ class UploadFile(io.FileIO):
         self._checkClosed()
         self._kept = True
         self.close()
-        return Upload(str(self.path), filename, self._hash.hexdigest(), self._size_bytes)
+        received_ms = round((time.perf_counter() - self._began) * 1000, 3)
+        return Upload(str(self.path), filename, self._hash.hexdigest(), self._size_bytes, received_ms)
 
     def discard(self) -> None:
         """Close and remove the file, unless it was finished. Any number of times."""

@@ -88,12 +88,12 @@ class Store:
     def publish(self, staging: Staging, ref: PluginRef) -> None:
         """Put the staged archive and folder in their places, durably. What was there before is staged now.
 
+        ``staging.sync()`` comes before, because it also comes before the commit.
         Either both are in place afterwards or, with the exception, neither.
 
         :raises StorageFull: when the disk has no room.
         """
         with full_disk_in_words(), contextlib.ExitStack() as undo:
-            staging.sync()
             put_in_place(staging.upload, self.archive(ref))
             undo.callback(take_back, staging.upload, self.archive(ref))
             put_in_place(staging.tree, self.folder(ref))

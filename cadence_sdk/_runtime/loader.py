@@ -2,7 +2,6 @@
 
 import importlib.util
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +12,8 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from cadence_sdk._runtime.failure import culprit, describe, text_of
+from cadence_sdk._runtime.health import check_health
 from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, TrialReport
-from cadence_sdk._runtime.results import to_json
 from cadence_sdk._runtime.tools import ToolCall
 from cadence_sdk.base.agent import BaseAgent
 from cadence_sdk.base.metadata import PluginMetadata
@@ -86,36 +85,6 @@ def unload(module: str) -> None:
     """Forget a package and all its submodules."""
     for loaded in [key for key in sys.modules if key == module or key.startswith(f"{module}.")]:
         del sys.modules[loaded]
-
-
-def check_health(plugin: type[BasePlugin]) -> HealthReport:
-    """Run a plugin class's health check; never raises."""
-    started = time.perf_counter()
-    try:
-        outcome: Any = plugin.health_check()
-        if not isinstance(outcome, dict):
-            raise TypeError(f"health_check() returned {type(outcome).__name__} instead of a dict")
-        if not isinstance(outcome.get("healthy"), bool):
-            raise TypeError("health_check() returned no 'healthy' that is True or False")
-        report = _health_report(outcome)
-    except BaseException as error:  # noqa: BLE001  (a plugin's own code may raise anything, SystemExit too)
-        report = HealthReport(healthy=False, error=describe(error))
-    return msgspec.structs.replace(report, ms=(time.perf_counter() - started) * 1000)
-
-
-def _health_report(outcome: dict[Any, Any]) -> HealthReport:
-    checks = _as_data(outcome.get("checks") or {})
-    error = outcome.get("error")
-    return HealthReport(
-        healthy=outcome["healthy"],
-        details=_as_data(outcome.get("details")),
-        checks=checks if isinstance(checks, dict) else {"checks": checks},
-        error=None if error is None else text_of(error),
-    )
-
-
-def _as_data(value: Any) -> Any:
-    return msgspec.json.decode(to_json(value))
 
 
 @dataclass

@@ -11,7 +11,8 @@ SDK = Path(__file__).parents[2] / "cadence_sdk"
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     target = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+    # -P: the SDK's own folder, where this runs, holds packages named types and tools.
+    build = [sys.executable, "-P", "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
     subprocess.run(build, cwd=SDK, check=True, capture_output=True)
     return zipfile.ZipFile(next(target.glob("*.whl")))
 

@@ -1,5 +1,6 @@
 """Locks and owners: who is at work, across threads and processes, and who died."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cadence.errors import Cancelled, InvalidFilename
-from cadence.storage.locks import Busy, plugin_lock
+from cadence.storage.locks import Busy, plugin_lock, try_lock
 from cadence.storage.owners import Owner, forget_dead, is_alive
 
 HOLDER = """
@@ -106,11 +107,24 @@ def test_a_wait_ends_at_its_timeout_and_when_it_is_cancelled(tmp_path: Path) -> 
             waiting.result()
 
 
-def test_a_lock_file_that_is_deleted_under_a_waiter_still_excludes(tmp_path: Path) -> None:
-    with plugin_lock(tmp_path, "math"):
-        (tmp_path / "locks/math.lock").unlink()
-    with plugin_lock(tmp_path, "math"), pytest.raises(Busy), plugin_lock(tmp_path, "math", timeout=0):
-        pass
+def test_a_lock_file_that_is_deleted_while_it_is_taken_still_excludes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between open and flock: the lock would be on a file that nobody else can find."""
+    path = tmp_path / "x.lock"
+    real = fcntl.flock
+    deletions = iter([path])
+
+    def deleted_meanwhile(descriptor: int, operation: int) -> None:
+        for doomed in deletions:
+            doomed.unlink()
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", deleted_meanwhile)
+    descriptor = try_lock(path)
+    assert descriptor is not None
+    assert try_lock(path) is None
+    os.close(descriptor)
 
 
 @pytest.mark.parametrize("name", ["../math", "", "a/b", ".hidden"])

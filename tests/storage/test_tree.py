@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,24 @@ def test_a_folder_that_is_replaced_while_it_is_read_gives_one_whole_version(
 
     monkeypatch.setattr(os, "link", replaced_meanwhile)
     house.store.snapshot(REF, tmp_path / "snapshot")
+    assert folder_content(tmp_path / "snapshot") == "second"
+
+
+def test_a_folder_that_is_replaced_before_it_is_listed_does_not_give_an_empty_snapshot(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor then is that of a folder which was emptied: there is nothing in it, and no error."""
+    house.install("math_plugin", "1.0.0", "first")
+    real = tree.walk
+    replacements = iter(["second"])
+
+    def replaced_meanwhile(folder: int, prefix: str = "", depth: int = 0) -> Iterator[tree.Entry]:
+        for content in replacements:
+            house.install("math_plugin", "1.0.0", content)
+        return real(folder, prefix, depth)
+
+    monkeypatch.setattr(tree, "walk", replaced_meanwhile)
+    tree.snapshot(house.store.folder(REF), tmp_path / "snapshot")
     assert folder_content(tmp_path / "snapshot") == "second"
 
 

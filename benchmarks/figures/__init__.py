@@ -1,0 +1,18 @@
+"""One module a figure. Each has ``measure(effort)``, which gives the rows of the table."""
+
+from benchmarks.figures import call, cold, environment, http, memory, reload, start, upload
+from benchmarks.runner import Benchmark
+
+__all__ = ["BENCHMARKS"]
+
+#: What can be measured, by the name that the command line takes, in the order of the table.
+BENCHMARKS: dict[str, Benchmark] = {
+    "call": call.measure,
+    "cold": cold.measure,
+    "memory": memory.measure,
+    "upload": upload.measure,
+    "http": http.measure,
+    "reload": reload.measure,
+    "start": start.measure,
+    "environment": environment.measure,
+}
