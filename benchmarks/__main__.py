@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the figures of Cadence's design.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure the figures of Cadence's design."
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="only show that it can be measured")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")

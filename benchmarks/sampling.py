@@ -10,6 +10,9 @@ from msgspec import Struct
 #: Measures one thing, once or a few times, and gives what it measured.
 Sampler = Callable[[], Iterable[float]]
 
+#: With fewer values the 99th percentile would be the accident of one of them.
+FEWEST_FOR_P99 = 50
+
 
 class Effort(Struct, frozen=True):
     """How much to measure. ``quick`` only shows that it can be measured: the numbers mean little then."""
@@ -47,9 +50,9 @@ class Samples(Struct, frozen=True):
         return statistics.median(self.values)
 
     @property
-    def p99(self) -> float:
-        """What 99 of 100 do not pass."""
-        return percentile(self.values, 99)
+    def p99(self) -> float | None:
+        """What 99 of 100 do not pass; ``None`` where there are too few values for a tail."""
+        return percentile(self.values, 99) if len(self.values) >= FEWEST_FOR_P99 else None
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -11,6 +11,7 @@
     │   ├── InvalidArchive        400
     │   ├── InvalidRequest        400
     │   ├── PluginExists          409
+    │   ├── Busy                  409, in storage.locks: somebody else changes the same thing
     │   ├── ValidationFailed      422
     │   ├── DependenciesFailed    422
     │   ├── InvalidArguments      422

@@ -186,7 +186,7 @@ class Installer:
         except CadenceError as failure:
             error = "; ".join(failure.sentences) or failure.message
         ms = round((time.monotonic() - started) * 1000, 3)
-        return Reloaded(ref.name, ref.version, ms, error is None, error)
+        return Reloaded(ref.name, ref.version, ms, loaded=error is None, healthy=error is None, error=error)
 
     def _adopt_locked(self, ref: PluginRef) -> None:
         progress = Progress(0.0)
@@ -293,6 +293,9 @@ class Installer:
         return _result(record, manifest, publication, str(self._store.folder(ref)), progress)
 
     def _refuse_existing(self, ref: PluginRef, options: InstallOptions) -> None:
+        # A folder without a version may have been put there by hand a moment ago: it is not overwritten unasked.
+        if not options.force_overwrite and self._store.folder(ref).exists():
+            raise PluginExists("Use force_overwrite=true to replace", ref=ref)
         for record in self._index.versions_of(ref.name):
             if record.ref == ref and not options.force_overwrite:
                 raise PluginExists("Use force_overwrite=true to replace", ref=ref)

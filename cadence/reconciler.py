@@ -19,7 +19,7 @@ ANSWER_SECONDS = 60.0
 
 
 class ReloadReport(Struct, frozen=True):
-    """What a reload came to in one server process: how many plugins should answer, do, and do not as asked."""
+    """What a reload came to in one server process: how many plugins were loaded, are healthy, could not be loaded."""
 
     loaded: int
     healthy: int
@@ -29,8 +29,9 @@ class ReloadReport(Struct, frozen=True):
     @classmethod
     def of(cls, plugins: list[Reloaded]) -> "ReloadReport":
         """Count what was done."""
+        loaded = sum(plugin.loaded for plugin in plugins)
         healthy = sum(plugin.healthy for plugin in plugins)
-        return cls(len(plugins), healthy, len(plugins) - healthy, tuple(plugins))
+        return cls(loaded, healthy, len(plugins) - loaded, tuple(plugins))
 
 
 class ServerAnswer(Struct, frozen=True):
@@ -93,7 +94,7 @@ class Reconciler:
         generation = self._index.generation()
         done = self._live_set.reconcile(self._index.active(), generation, reload=reload)
         self._seen = generation
-        refused = [plugin for plugin in adopted if not plugin.healthy]
+        refused = [plugin for plugin in adopted if not plugin.loaded]
         report = ReloadReport.of([*done, *refused])
         self._index.server_report(self._server_id, generation, to_builtins(report))
         return report

@@ -25,11 +25,15 @@ _END_SECONDS = 5.0
 
 
 class Launch(Struct, frozen=True):
-    """What is to be run: the version, the folder of its files, and that of its dependencies."""
+    """What is to be run: the version, the folder of its files, and that of its dependencies.
+
+    ``trial`` False lets it load though it is unhealthy, because nothing better is there.
+    """
 
     ref: PluginRef
     package: Path
     environment: Path | None = None
+    trial: bool = True
 
 
 class Launcher:
@@ -116,6 +120,7 @@ class Launcher:
             max_message_bytes=self._max_message_bytes,
             environment=str(what.environment) if what.environment else None,
             env=env,
+            trial=what.trial,
         )
 
     def _fork(self, ref: PluginRef, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cadence.errors import CadenceError, CallTimedOut, NotFound, PluginUnavailable
 from cadence.model import HealthReport, ToolResult, TrialReport, VersionRecord
@@ -41,11 +41,16 @@ class LivePlugin(Struct, frozen=True):
 
 
 class Reloaded(Struct, frozen=True):
-    """What a reload did for one plugin; ``version`` is the one that answers now, ``error`` why it is not as asked."""
+    """What a reload did for one plugin.
+
+    ``version`` is the one that answers now; ``loaded`` whether it was loaded as asked, ``error`` why it was not, or
+    why it is not healthy.
+    """
 
     name: str
     version: str
     ms: float
+    loaded: bool
     healthy: bool
     error: str | None = None
 
@@ -258,20 +263,24 @@ class LiveSet:
         with slot.changing:
             error = self._load_and_swap(slot, record, generation)
         view = slot.view()
+        health = view.report.health if view else None
         return Reloaded(
             name=record.ref.name,
             version=view.record.ref.version if view else record.ref.version,
             ms=round((time.monotonic() - started) * 1000, 3),
-            healthy=error is None,
-            error=error,
+            loaded=error is None,
+            healthy=error is None and (health is None or health.healthy),
+            error=error or (_unhealthy_words(health) if health and not health.healthy else None),
         )
 
     def _load_and_swap(self, slot: _Slot, record: VersionRecord, generation: int) -> str | None:
         """Returns why it failed, None where it did not."""
         if generation < slot.generation:
             return None
+        # The one that answers now stays until a healthy one is there; where none answers, an unhealthy one may.
+        launch = structs.replace(self._launch_of(record), trial=slot.worker is not None)
         try:
-            worker = self.trial(self._launch_of(record))
+            worker = self.trial(launch)
         except CadenceError as failure:
             error = "; ".join(failure.sentences) or failure.message
             self._note_failure(slot, record, error, generation, retry=isinstance(failure, PluginUnavailable))
@@ -358,3 +367,8 @@ class LiveSet:
             due = slot.worker is None and slot.record is record and not self._closed
         if due:
             self._start(record, generation)
+
+
+def _unhealthy_words(health: HealthReport) -> str:
+    reason = health.error or health.details
+    return f"The health check failed: {reason}" if reason else "The health check failed."

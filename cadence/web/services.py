@@ -114,8 +114,17 @@ def _status(live: LivePlugin | None) -> tuple[PluginStatus, str]:
     if live is None:
         return "stopped", "Not active"
     if live.status == "live":
-        return "live", f"Answering. The last reload failed: {live.error}" if live.error else "Answering"
+        return "live", _live_words(live)
     return live.status, live.error or "Starting"
+
+
+def _live_words(live: LivePlugin) -> str:
+    health = live.report.health
+    if live.error:
+        return f"Answering. The last reload failed: {live.error}"
+    if not health.healthy:
+        return f"Answering, but its health check fails: {health.error or health.details or 'it gives no reason'}"
+    return "Answering"
 
 
 def reload_view(report: ReloadReport) -> ReloadView:

@@ -68,7 +68,7 @@ class LoadedPlugin:
         self._agent.cleanup()
 
 
-def load(path: Path, name: str, version: str | None = None) -> LoadedPlugin:
+def load(path: Path, name: str, version: str | None = None, *, trial: bool = True) -> LoadedPlugin:
     """Import the plugin in a folder and try everything it promises.
 
     From then on this process writes no bytecode, and the registry holds this plugin only.
@@ -76,9 +76,11 @@ def load(path: Path, name: str, version: str | None = None) -> LoadedPlugin:
     :param path: the folder that holds the plugin's ``__init__.py``.
     :param name: the plugin's name; its package is imported under it, with ``_`` for ``-``.
     :param version: the version its metadata has to have; ``None`` takes any.
+    :param trial: whether the plugin has to be healthy and to have its dependencies. One that was accepted once loads
+        without: a service that is down for a while must not keep it from starting again.
     :raises LoadFailed: with every fault found.
     """
-    return _Trial(path.absolute(), name, version).run()
+    return _Trial(path.absolute(), name, version, trial).run()
 
 
 def unload(module: str) -> None:
@@ -94,6 +96,7 @@ class _Trial:
     path: Path
     name: str
     version: str | None
+    strict: bool
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -194,7 +197,8 @@ class _Trial:
 
     def tried(self, plugin: type[BasePlugin]) -> LoadedPlugin | None:
         metadata = self.metadata(plugin)
-        self.dependencies(plugin)
+        if self.strict:
+            self.dependencies(plugin)
         agent = self.agent(plugin)
         tools = {} if agent is None else self.tools(agent)
         health = self.health(plugin)
@@ -246,7 +250,7 @@ class _Trial:
 
     def health(self, plugin: type[BasePlugin]) -> HealthReport:
         report = check_health(plugin)
-        if not report.healthy:
+        if self.strict and not report.healthy:
             reason = report.error or report.details
             self.fault("unhealthy", "The health check failed" + (f": {text_of(reason)}" if reason else "."))
         return report

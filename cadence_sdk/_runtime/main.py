@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cadence_sdk._runtime import wire
+from cadence_sdk._runtime.failure import describe
 from cadence_sdk._runtime.loader import LoadedPlugin, LoadFailed, load
 from cadence_sdk._runtime.report import Fault
 from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
@@ -27,7 +28,7 @@ def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     """Load the plugin and serve it; returns when the server said stop or went away."""
     _log_to_standard_error()
     try:
-        plugin = load(Path(spec.package), spec.name, spec.version)
+        plugin = load(Path(spec.package), spec.name, spec.version, trial=spec.trial)
     except LoadFailed as failure:
         channel.sendall(wire.frame(wire.Loaded(faults=failure.faults)))
         return
@@ -42,8 +43,8 @@ def _log_to_standard_error() -> None:
 
     Those inherited from the zygote remember whether *its* output could seek.
     """
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: E501, SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: E501, SIM115
+    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
+    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -142,13 +143,3 @@ def _failure(id_: int, error: BaseException) -> wire.Failed:
     if isinstance(error, ArgumentsInvalid):
         return wire.Failed(id_, "arguments", tuple(error.sentences))
     return wire.Failed(id_, "raised", (describe(error),))
-
-
-def describe(error: BaseException) -> str:
-    """An exception in words, also one whose text cannot be had."""
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001  (plugin code runs in __str__)
-        text = "(its text cannot be read)"
-    return f"{name}: {text}" if text else name

@@ -24,7 +24,8 @@ class WorkerSpec(Struct, frozen=True):
     """What a new worker is to load, and with what. Paths are absolute.
 
     ``package`` is the folder of the plugin's files, ``environment`` that of its dependencies, ``data`` the one
-    it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment.
+    it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment. Without ``trial`` an
+    unhealthy plugin loads too.
     """
 
     name: str
@@ -35,6 +36,7 @@ class WorkerSpec(Struct, frozen=True):
     max_message_bytes: int
     environment: str | None = None
     env: dict[str, str] = {}
+    trial: bool = True
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):

@@ -53,6 +53,7 @@ def warm_up() -> None:
     import cadence_sdk
     from cadence_sdk._runtime import main as _worker_main  # noqa: F401  (every worker runs it)
     from cadence_sdk._runtime import tool_models
+    from cadence_sdk._runtime.tools import ToolCall
 
     tool_models.install()
 
@@ -62,6 +63,7 @@ def warm_up() -> None:
         return f"{a}{b}"
 
     warm.invoke({"a": 1})
+    ToolCall(warm).call({"a": 1})
     asyncio.run(warm.ainvoke({"a": 1}))
     gc.collect()
     gc.freeze()

@@ -44,7 +44,8 @@ def call_tool(name: str, tool: str) -> Response:
 def reload() -> Response:
     """Load every plugin anew."""
     done = services().reload()
-    message = "Plugins reloaded successfully" if not done.failed else f"{done.failed} of {done.loaded} plugins failed"
+    total = done.loaded + done.failed
+    message = "Plugins reloaded successfully" if not done.failed else f"{done.failed} of {total} plugins failed"
     return reply(answers.Reload(not done.failed, message, done.loaded, done.healthy, done.failed, done.plugins))
 
 
