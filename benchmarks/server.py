@@ -80,7 +80,9 @@ def _await(process: subprocess.Popen[bytes], port: int, path: str, log: Path) ->
     deadline = time.monotonic() + _START_SECONDS
     while not _answers(port, path):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise ServerFailed(f"The server did not come up: {log.read_text(errors='replace')[-500:].strip()}")
+            state = "in time" if process.returncode is None else f"and ended with status {process.returncode}"
+            said = log.read_text(errors="replace")[-500:].strip() or "nothing"
+            raise ServerFailed(f"The server did not come up {state}. It said: {said}")
         time.sleep(_POLL_SECONDS)
 
 

@@ -216,11 +216,11 @@ def validate(path: Path) -> None:
 
     with _borrowed_runtime() as running:
         if path.is_dir():
-            trial = running.installer.validate_directory(identify(path.absolute()), path.absolute())
+            trial = running.examiner.validate_folder(identify(path.absolute()), path.absolute())
         else:
             with path.open("rb") as stream:
                 upload = receive(stream, path.name, running.scratch_dir(), _parts().settings.max_upload_bytes)
-            trial = running.installer.validate(upload)
+            trial = running.examiner.validate(upload)
     _say_valid(trial)
 
 

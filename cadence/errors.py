@@ -55,6 +55,11 @@ class CadenceError(Exception):
         super().__init__(": ".join([self.message, "; ".join(self.sentences)]) if self.sentences else self.message)
 
     @property
+    def in_words(self) -> str:
+        """Everything it says, in one line."""
+        return "; ".join(self.sentences) or self.message
+
+    @property
     def details(self) -> str | list[str]:
         """The sentences as the public JSON shows them."""
         return self.sentences[0] if len(self.sentences) == 1 else list(self.sentences)

@@ -8,51 +8,41 @@ of the index in ``publish``; an install that dies after it is completed at the n
 import logging
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from msgspec import structs
 from packaging.version import Version
 
-from cadence.dependencies.command import Uv
-from cadence.dependencies.environment import Environments
-from cadence.dependencies.installation import Provided, provide
-from cadence.errors import CadenceError, Cancelled, PluginExists
+from cadence.errors import CadenceError, Cancelled, NotFound, PluginExists, PluginUnavailable
+from cadence.examination import Examiner
 from cadence.intake.archive import extract
 from cadence.intake.disk import full_disk_refused
 from cadence.intake.filename import parse_filename
-from cadence.intake.inspection import inspect
 from cadence.intake.limits import ArchiveLimits
 from cadence.model import (
     InstallOptions,
     InstallRecord,
     InstallResult,
     InstallState,
-    Manifest,
     PluginRef,
     Stage,
-    Trial,
-    TrialReport,
     Upload,
     VersionRecord,
 )
 from cadence.outcome import failure_json, success_json
 from cadence.progress import Progress
-from cadence.runtime.launcher import Launch
-from cadence.runtime.live_set import LiveSet, Reloaded
+from cadence.runtime.live_set import LiveSet
 from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
 from cadence.storage.locks import plugin_lock
-from cadence.storage.publication import adopt_version, publish_version, remove_version
+from cadence.storage.publication import publish_version, remove_version
 from cadence.storage.recovery import Rebuild, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
-from cadence.storage.tree import size_of
 from cadence.storage.versions import Publication
 
 log = logging.getLogger(__name__)
@@ -67,7 +57,6 @@ class Installer:
     :param owner_id: what this process is called where several share an instance.
     :param max_concurrent: installs that run at once; others wait their turn.
     :param rebuild: unpacks the archive of a version that was accepted once, to finish what another process began.
-    :param scratch_dir: a folder of this process, for what is only looked at.
     """
 
     def __init__(
@@ -76,25 +65,19 @@ class Installer:
         index: Index,
         store: Store,
         live_set: LiveSet,
-        environments: Environments,
-        dependency_idle_seconds: float,
+        examiner: Examiner,
         limits: ArchiveLimits,
-        sdk_version: str,
         owner_id: str,
         max_concurrent: int,
         rebuild: Rebuild,
-        scratch_dir: Path,
     ) -> None:
         self._index = index
         self._store = store
         self._live_set = live_set
-        self._environments = environments
-        self._dependency_idle_seconds = dependency_idle_seconds
+        self._examiner = examiner
         self._limits = limits
-        self._sdk_version = sdk_version
         self._owner_id = owner_id
         self._rebuild = rebuild
-        self._scratch_dir = scratch_dir
         self._turns = threading.BoundedSemaphore(max_concurrent)
         self._running: dict[str, Progress] = {}
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
@@ -109,41 +92,12 @@ class Installer:
     def submit(self, upload: Upload, options: InstallOptions) -> str:
         """As :meth:`install`, in the background. Returns the install's id, for :meth:`record`."""
         install_id = self._begin(upload)
-        self._queue.submit(self._run_quietly, install_id, upload, options)
+        try:
+            self._queue.submit(self._run_quietly, install_id, upload, options)
+        except RuntimeError:  # the queue is shut down
+            Path(upload.path).unlink(missing_ok=True)
+            raise PluginUnavailable("The server is shutting down. Upload the plugin again.") from None
         return install_id
-
-    def validate(self, upload: Upload) -> Trial:
-        """Take an upload through every stage up to the trial and keep nothing of it.
-
-        :raises CadenceError: the one that says why it would be refused.
-        """
-        progress = Progress(upload.received_ms)
-        with self._scratch(upload) as (tree, stack):
-            with progress.stage(Stage.ARCHIVE):
-                ref = parse_filename(upload.filename)
-                extract(upload, tree, self._limits)
-            return self._check(ref, tree, progress, stack)
-
-    def validate_directory(self, ref: PluginRef, directory: Path) -> Trial:
-        """As :meth:`validate`, for a folder that was not packed yet; the folder is only read."""
-        with self._scratch(None) as (tree, stack):
-            self._store.snapshot_of(directory, tree)
-            return self._check(ref, tree, Progress(0.0), stack)
-
-    def _check(self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack) -> Trial:
-        manifest = self._inspect(ref, tree, progress)
-        provided, worker = self._try_out(manifest, tree, progress, stack)
-        return Trial(manifest.ref, worker.report, provided.installed, manifest.warnings)
-
-    @contextmanager
-    def _scratch(self, upload: Upload | None) -> Iterator[tuple[Path, ExitStack]]:
-        """A folder's path that is gone afterwards, with the upload's file."""
-        with ExitStack() as stack:
-            if upload is not None:
-                stack.callback(Path(upload.path).unlink, missing_ok=True)
-            self._scratch_dir.mkdir(parents=True, exist_ok=True)
-            folder = stack.enter_context(TemporaryDirectory(dir=self._scratch_dir))
-            yield Path(folder, "tree"), stack
 
     def delete(self, ref: PluginRef) -> str | None:
         """Take a version out: from what answers, from the index, the store and the archive.
@@ -151,6 +105,8 @@ class Installer:
         :returns: the version that answers in its place, None where there is none or it did not answer before.
         :raises NotFound: when it is not installed.
         """
+        if self._index.version(ref) is None:  # before a lock is made for a name that no plugin can have
+            raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
         with plugin_lock(self._index.instance, ref.name), self._live_set.changing(ref.name):
             settle_plugin(self._index, self._store, self._rebuild, ref.name)
             fallback = remove_version(self._index, self._store, ref)
@@ -161,48 +117,6 @@ class Installer:
         if remaining is not None:
             self._live_set.reconcile_one(remaining, generation)
         return fallback
-
-    def adopt_folders(self) -> list[Reloaded]:
-        """Install the plugin folders that were put into the store by hand and that no version knows yet.
-
-        :returns: each folder that is named like a plugin, with why it could not be installed where it could not.
-        """
-        known = {record.ref.slug for record in self._index.versions()}
-        known |= {change.ref.slug for change in self._index.pending_changes()}
-        done = []
-        for slug in sorted(self._store.folders() - known):
-            try:
-                ref = parse_filename(f"{slug}.zip")
-            except CadenceError:
-                continue  # not named like a plugin: somebody else's folder
-            done.append(self._adopt(ref))
-        return done
-
-    def _adopt(self, ref: PluginRef) -> Reloaded:
-        started = time.monotonic()
-        error = None
-        try:
-            self._adopt_locked(ref)
-        except CadenceError as failure:
-            error = "; ".join(failure.sentences) or failure.message
-        ms = round((time.monotonic() - started) * 1000, 3)
-        return Reloaded(ref.name, ref.version, ms, loaded=error is None, healthy=error is None, error=error)
-
-    def _adopt_locked(self, ref: PluginRef) -> None:
-        progress = Progress(0.0)
-        with self._scratch(None) as (tree, stack):
-            stack.enter_context(plugin_lock(self._index.instance, ref.name))
-            if self._index.version(ref) is not None:
-                return  # another process was first
-            self._store.snapshot(ref, tree)
-            provided, worker = self._try_out(self._inspect(ref, tree, progress), tree, progress, stack)
-            as_upload = Upload(str(tree), ref.slug, self._store.digest(ref), size_of(tree))
-            record = structs.replace(
-                _version_record(secrets.token_hex(8), as_upload, provided, worker.report, ref), source="directory"
-            )
-            with self._live_set.changing(ref.name):
-                publication = adopt_version(self._index, record)
-                self._activate(record, worker, publication, progress)
 
     def record(self, install_id: str) -> InstallRecord | None:
         """One install as it stands: from memory while it runs here, else from the index."""
@@ -284,13 +198,12 @@ class Installer:
                 staging.begin_sync()  # the disk works while the plugin is tried out
             with progress.stage(Stage.EXISTS):
                 self._refuse_existing(ref, options)
-            manifest = self._inspect(ref, staging.tree, progress)
-            provided, worker = self._try_out(manifest, staging.tree, progress, stack)
-            record = _version_record(install_id, upload, provided, worker.report, ref)
+            examined = self._examiner.examine(ref, staging.tree, progress, stack)
+            record = examined.record(install_id, "upload", upload.sha256, upload.size_bytes)
             with self._live_set.changing(ref.name):
                 publication = self._publish(record, staging, progress, options)
-                self._activate(record, worker, publication, progress)
-        return _result(record, manifest, publication, str(self._store.folder(ref)), progress)
+                self._activate(record, examined.worker, publication, progress)
+        return _result(record, examined.warnings, publication, str(self._store.folder(ref)), progress)
 
     def _refuse_existing(self, ref: PluginRef, options: InstallOptions) -> None:
         # A folder without a version may have been put there by hand a moment ago: it is not overwritten unasked.
@@ -316,38 +229,6 @@ class Installer:
         finally:
             self._turns.release()
 
-    def _inspect(self, ref: PluginRef, tree: Path, progress: Progress) -> Manifest:
-        with progress.stage(Stage.INSPECT):
-            return inspect(tree, ref, self._sdk_version)
-
-    def _try_out(self, manifest: Manifest, tree: Path, progress: Progress, stack: ExitStack) -> tuple[Provided, Worker]:
-        """Install what the plugin needs and load it in a worker, which ends with ``stack`` unless it goes live."""
-        with progress.stage(Stage.DEPENDENCIES):
-            provided = self._provide(manifest.ref, manifest.requirements, progress)
-        with progress.stage(Stage.TRIAL):
-            worker = self._trial(manifest.ref, tree, provided, stack)
-        undeclared = _beyond(worker.report.metadata.dependencies, manifest)
-        if not undeclared:
-            return provided, worker
-        # They are computed, so that only the running plugin could name them: once more, with them.
-        with progress.stage(Stage.DEPENDENCIES):
-            provided = self._provide(manifest.ref, (*manifest.requirements, *undeclared), progress)
-        with progress.stage(Stage.TRIAL):
-            return provided, self._trial(manifest.ref, tree, provided, stack)
-
-    def _provide(self, ref: PluginRef, requirements: tuple[str, ...], progress: Progress) -> Provided:
-        try:
-            uv = Uv(idle_seconds=self._dependency_idle_seconds, on_line=progress.say, cancelled=progress.cancelled)
-            return provide(requirements, self._environments, uv)
-        except CadenceError as error:
-            error.ref = ref
-            raise
-
-    def _trial(self, ref: PluginRef, tree: Path, provided: Provided, stack: ExitStack) -> Worker:
-        worker = self._live_set.trial(Launch(ref, tree, provided.path))
-        stack.callback(self._live_set.dismiss, worker)
-        return worker
-
     def _publish(
         self, record: VersionRecord, staging: Staging, progress: Progress, options: InstallOptions
     ) -> Publication:
@@ -368,15 +249,8 @@ def _claimed_name(text: str) -> tuple[str | None, str | None]:
     return ref.name, ref.version
 
 
-def _beyond(declared: tuple[str, ...], manifest: Manifest) -> tuple[str, ...]:
-    """The requirements the running plugin declares and its files do not show; none where the files show all."""
-    if manifest.requirements_complete:
-        return ()
-    return tuple(requirement for requirement in declared if requirement not in manifest.requirements)
-
-
 def _result(
-    record: VersionRecord, manifest: Manifest, publication: Publication, folder: str, progress: Progress
+    record: VersionRecord, warnings: tuple[str, ...], publication: Publication, folder: str, progress: Progress
 ) -> InstallResult:
     return InstallResult(
         ref=record.ref,
@@ -384,27 +258,10 @@ def _result(
         extracted_to=folder,
         sha256=record.sha256,
         dependencies_installed=record.dependencies_installed,
-        warnings=(*manifest.warnings, *record.report.warnings),
+        warnings=warnings,
         tools=tuple(tool.name for tool in record.report.tools),
         activated=publication.activated,
         replaced=publication.replaced,
         previous_version=publication.previous_version,
         stages=progress.stages,
-    )
-
-
-def _version_record(
-    install_id: str, upload: Upload, provided: Provided, report: TrialReport, ref: PluginRef
-) -> VersionRecord:
-    return VersionRecord(
-        ref=ref,
-        install_id=install_id,
-        sha256=upload.sha256,
-        size_bytes=upload.size_bytes,
-        installed_at=utc_now(),
-        source="upload",
-        active=False,
-        report=report,
-        environment=provided.key,
-        dependencies_installed=provided.installed,
     )

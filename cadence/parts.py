@@ -11,8 +11,10 @@ from importlib.metadata import version as distribution_version
 from multiprocessing.util import Finalize
 from pathlib import Path
 
+from cadence.adoption import Adopter
 from cadence.config import Settings
 from cadence.dependencies.environment import Environments
+from cadence.examination import Examiner
 from cadence.installer import Installer
 from cadence.intake.archive import extract
 from cadence.intake.limits import ArchiveLimits
@@ -100,8 +102,17 @@ class Running:
         self.live_set = LiveSet(
             self._launcher, self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
         )
+        self.examiner = Examiner(
+            self.live_set,
+            self.environments,
+            self._limits,
+            distribution_version("cadence-sdk"),
+            settings.dependency_idle_seconds,
+            self._run_dir,
+        )
         self.installer = self._installer()
-        adopt = self.installer.adopt_folders if settings.enable_directory_plugins else list
+        self.adopter = Adopter(index, store, self.live_set, self.examiner)
+        adopt = self.adopter.adopt_folders if settings.enable_directory_plugins else list
         self.reconciler = Reconciler(index, self.live_set, self._owner.id, adopt)
         if serve:
             # The zygote warms up while the server comes to its first request.
@@ -167,14 +178,11 @@ class Running:
             index=self._index,
             store=self._store,
             live_set=self.live_set,
-            environments=self.environments,
-            dependency_idle_seconds=self._settings.dependency_idle_seconds,
+            examiner=self.examiner,
             limits=self._limits,
-            sdk_version=distribution_version("cadence-sdk"),
             owner_id=self._owner.id,
             max_concurrent=self._settings.max_concurrent_installs,
             rebuild=self._rebuild,
-            scratch_dir=self._run_dir,
         )
 
     def _launch_of(self, record: VersionRecord) -> Launch:

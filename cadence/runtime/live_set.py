@@ -282,7 +282,7 @@ class LiveSet:
         try:
             worker = self.trial(launch)
         except CadenceError as failure:
-            error = "; ".join(failure.sentences) or failure.message
+            error = failure.in_words
             self._note_failure(slot, record, error, generation, retry=isinstance(failure, PluginUnavailable))
             return error
         self.swap(record, worker, generation)

@@ -1,0 +1,151 @@
+"""From a plugin's unpacked folder to a worker that has loaded it: inspect, dependencies, trial.
+
+An install, a check without an install, and the adoption of a folder all go through here.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from cadence.dependencies.command import Uv
+from cadence.dependencies.environment import Environments
+from cadence.dependencies.installation import Provided, provide
+from cadence.errors import CadenceError
+from cadence.intake.archive import extract
+from cadence.intake.filename import parse_filename
+from cadence.intake.inspection import inspect
+from cadence.intake.limits import ArchiveLimits
+from cadence.model import Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
+from cadence.progress import Progress
+from cadence.runtime.launcher import Launch
+from cadence.runtime.live_set import LiveSet
+from cadence.runtime.worker import Worker
+from cadence.storage.database import utc_now
+from cadence.storage.tree import snapshot
+
+
+class Examined(Struct, frozen=True):
+    """A plugin that passed: what its files say, what was installed for it, and the worker that holds it."""
+
+    manifest: Manifest
+    provided: Provided
+    worker: Worker
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is not as it should be and does not refuse it."""
+        return (*self.manifest.warnings, *self.worker.report.warnings)
+
+    def record(self, install_id: str, source: str, sha256: str, size_bytes: int) -> VersionRecord:
+        """What the index keeps of it, as of now."""
+        return VersionRecord(
+            ref=self.manifest.ref,
+            install_id=install_id,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            installed_at=utc_now(),
+            source=source,
+            active=False,
+            report=self.worker.report,
+            environment=self.provided.key,
+            dependencies_installed=self.provided.installed,
+        )
+
+
+class Examiner:
+    """Examines plugins.
+
+    :param dependency_idle_seconds: how long an install of dependencies may be silent.
+    :param scratch_dir: a folder of this process, for what is only looked at.
+    """
+
+    def __init__(
+        self,
+        live_set: LiveSet,
+        environments: Environments,
+        limits: ArchiveLimits,
+        sdk_version: str,
+        dependency_idle_seconds: float,
+        scratch_dir: Path,
+    ) -> None:
+        self._live_set = live_set
+        self._environments = environments
+        self._limits = limits
+        self._sdk_version = sdk_version
+        self._dependency_idle_seconds = dependency_idle_seconds
+        self._scratch_dir = scratch_dir
+
+    def examine(self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack) -> Examined:
+        """Take a folder through the three stages.
+
+        :param stack: at its end the worker is let go, unless it answers by then.
+        :raises CadenceError: the one that says why it is refused.
+        """
+        with progress.stage(Stage.INSPECT):
+            manifest = inspect(tree, ref, self._sdk_version)
+        examined = self._try_out(manifest, manifest.requirements, tree, progress, stack)
+        undeclared = _undeclared(examined)
+        if not undeclared:
+            return examined
+        # They are computed, so that only the running plugin could name them: once more, with them.
+        return self._try_out(manifest, (*manifest.requirements, *undeclared), tree, progress, stack)
+
+    def validate(self, upload: Upload) -> Trial:
+        """Take an upload through every stage up to the trial and keep nothing of it, nor its file.
+
+        :raises CadenceError: the one that says why it would be refused.
+        """
+        progress = Progress(upload.received_ms)
+        with self.scratch() as (tree, stack):
+            stack.callback(Path(upload.path).unlink, missing_ok=True)
+            with progress.stage(Stage.ARCHIVE):
+                ref = parse_filename(upload.filename)
+                extract(upload, tree, self._limits)
+            return _trial(self.examine(ref, tree, progress, stack))
+
+    def validate_folder(self, ref: PluginRef, folder: Path) -> Trial:
+        """As :meth:`validate`, for a folder that was not packed yet; it is only read."""
+        with self.scratch() as (tree, stack):
+            snapshot(folder, tree)
+            return _trial(self.examine(ref, tree, Progress(0.0), stack))
+
+    @contextmanager
+    def scratch(self) -> Iterator[tuple[Path, ExitStack]]:
+        """The path of a folder to make, which is gone afterwards, and the stack of what ends with it."""
+        self._scratch_dir.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self._scratch_dir) as folder, ExitStack() as stack:
+            yield Path(folder, "tree"), stack
+
+    def _try_out(
+        self, manifest: Manifest, requirements: tuple[str, ...], tree: Path, progress: Progress, stack: ExitStack
+    ) -> Examined:
+        with progress.stage(Stage.DEPENDENCIES):
+            provided = self._provide(manifest.ref, requirements, progress)
+        with progress.stage(Stage.TRIAL):
+            worker = self._live_set.trial(Launch(manifest.ref, tree, provided.path))
+            stack.callback(self._live_set.dismiss, worker)
+        return Examined(manifest, provided, worker)
+
+    def _provide(self, ref: PluginRef, requirements: tuple[str, ...], progress: Progress) -> Provided:
+        uv = Uv(idle_seconds=self._dependency_idle_seconds, on_line=progress.say, cancelled=progress.cancelled)
+        try:
+            return provide(requirements, self._environments, uv)
+        except CadenceError as error:
+            error.ref = ref
+            raise
+
+
+def _undeclared(examined: Examined) -> tuple[str, ...]:
+    """The requirements the running plugin names and its files do not show; none where the files show all."""
+    if examined.manifest.requirements_complete:
+        return ()
+    named = examined.worker.report.metadata.dependencies
+    return tuple(requirement for requirement in named if requirement not in examined.manifest.requirements)
+
+
+def _trial(examined: Examined) -> Trial:
+    report = examined.worker.report
+    return Trial(examined.manifest.ref, report, examined.provided.installed, examined.warnings)
