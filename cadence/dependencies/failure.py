@@ -10,9 +10,8 @@ def fault(code: str, message: str, requirement: str) -> Fault:
 
 
 def failed(*faults: Fault) -> DependenciesFailed:
-    """The exception that tells them: for each the sentence ``Failed to install: <requirement>`` and its reason."""
-    sentences = [sentence for one in faults for sentence in (f"Failed to install: {one.culprit}", one.message)]
-    return DependenciesFailed(*sentences, faults=faults)
+    """The exception that tells them, each in one sentence: ``Failed to install: <requirement>: <reason>``."""
+    return DependenciesFailed(*(f"Failed to install: {one.culprit}: {one.message}" for one in faults), faults=faults)
 
 
 def _shown(requirement: str) -> str:

@@ -8,7 +8,10 @@ from cadence.web.services import parts
 
 
 class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type hints
-    """A request that parses each uploaded file into an :class:`~cadence.intake.upload.UploadFile`."""
+    """A request that parses each uploaded file into an :class:`~cadence.intake.upload.UploadFile`.
+
+    What no view has taken over by the request's end, such as half a file of a connection that broke, goes with it.
+    """
 
     def _get_file_stream(
         self,
@@ -17,4 +20,12 @@ class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        return parts().running.receive()
+        file = parts().running.receive()
+        self.__dict__.setdefault("_received", []).append(file)
+        return file
+
+    def close(self) -> None:
+        """Called by Flask when the request is over."""
+        for file in self.__dict__.get("_received", ()):
+            file.discard()
+        super().close()

@@ -2,8 +2,8 @@
 
 from flask import Response, request, url_for
 
-from cadence.errors import InvalidRequest, NotFound
-from cadence.model import InstallOptions, PluginRef, Upload
+from cadence.errors import NotFound
+from cadence.model import InstallOptions, PluginRef
 from cadence.outcome import success_json
 from cadence.web.api import answers
 from cadence.web.api.plugins import services
@@ -18,7 +18,7 @@ def upload() -> Response:
     """Install the archive in the field ``file``."""
     request.max_content_length = services().max_upload_bytes + _FORM_BYTES
     options = InstallOptions(force_overwrite=flag("force_overwrite") or False, activate=flag("activate"))
-    received = _only(uploads_of(request))
+    (received,) = uploads_of(request, most=1)
     if _wants_no_wait():
         return _accepted(services().submit(received, options))
     result = services().run(received, options)
@@ -67,12 +67,6 @@ def install(install_id: str) -> Response:
     if view is None:
         raise NotFound(f"There is no install {install_id!r}.")
     return reply(answers.InstallAnswer(install=view))
-
-
-def _only(uploads: list[Upload]) -> Upload:
-    if len(uploads) > 1:
-        raise InvalidRequest("Upload one archive a request; this one has several in its field 'file'.")
-    return uploads[0]
 
 
 def _wants_no_wait() -> bool:

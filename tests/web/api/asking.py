@@ -64,7 +64,9 @@ def tools(source: str) -> bytes:
 
 
 def call(client: FlaskClient, tool: str = "add", arguments: object = None, name: str = "demo_plugin") -> TestResponse:
-    return client.post(f"/api/v1/plugins/{name}/tools/{tool}", json={"a": 2, "b": 3} if arguments is None else arguments)
+    return client.post(
+        f"/api/v1/plugins/{name}/tools/{tool}", json={"a": 2, "b": 3} if arguments is None else arguments
+    )
 
 
 def refused(answer: TestResponse, status: int, message: str) -> Any:

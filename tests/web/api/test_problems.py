@@ -8,7 +8,9 @@ from cadence.parts import Parts
 from tests.web.api.asking import refused
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/v1", "/api/v1/", "/api/v2/plugins", "/api/v1/plugins/", "/api/v1/x%00"])
+@pytest.mark.parametrize(
+    "path", ["/api/", "/api/v1", "/api/v1/", "/api/v2/plugins", "/api/v1/plugins/", "/api/v1/x%00"]
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_address_is_not_found_in_json(client: FlaskClient, path: str, method: str) -> None:
     assert "/api/v1/openapi.json" in refused(client.open(path, method=method), 404, "Not found")
