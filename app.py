@@ -1,5 +1,11 @@
 """The WSGI application, for ``flask --app app …`` and for any WSGI server."""
 
-from cadence import create_app
+import sys
 
-app = create_app()
+from cadence import create_app
+from cadence.errors import ConfigurationError
+
+try:
+    app = create_app()
+except ConfigurationError as error:
+    sys.exit(f"Cadence cannot start. {error.in_words}")

@@ -7,6 +7,7 @@
     ├── Refused                   what came in cannot be taken
     │   ├── NoFileProvided        400
     │   ├── UploadTooLarge        413
+    │   ├── RequestTooLarge       413
     │   ├── InvalidFilename       400
     │   ├── InvalidArchive        400
     │   ├── InvalidRequest        400
@@ -89,6 +90,13 @@ class UploadTooLarge(Refused):
 
     status = 413
     message = "Upload too large"
+
+
+class RequestTooLarge(Refused):
+    """A request, other than an upload, with more bytes than the limit allows."""
+
+    status = 413
+    message = "Request too large"
 
 
 class InvalidFilename(Refused):

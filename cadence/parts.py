@@ -14,6 +14,7 @@ from pathlib import Path
 from cadence.adoption import Adopter
 from cadence.config import Settings
 from cadence.dependencies.environment import Environments
+from cadence.errors import ConfigurationError
 from cadence.examination import Examiner
 from cadence.installer import Installer
 from cadence.intake.archive import extract
@@ -44,6 +45,7 @@ class Parts:
         self.settings = settings
         self._zygote = zygote
         self.version = distribution_version("cadence")
+        _require_folders(settings)
         self.index = Index.open(settings.instance / "index.db")
         self.store = Store(settings.plugin_dir, settings.archive_dir)
         self._starting = threading.Lock()
@@ -78,6 +80,25 @@ class Parts:
     def servers(self) -> dict[str, int]:
         """The server processes that are alive: process id by server id."""
         return {s.id: s.pid for s in self.index.servers() if is_alive(self.settings.instance, s.id)}
+
+
+def _require_folders(settings: Settings) -> None:
+    """Make the folders that are set.
+
+    :raises ConfigurationError: in one sentence that names the variable, where one cannot be used.
+    """
+    folders = {
+        "CADENCE_INSTANCE": settings.instance,
+        "CADENCE_STORE_PLUGIN": settings.plugin_dir,
+        "CADENCE_STORE_ARCHIVED": settings.archive_dir,
+    }
+    for variable, folder in folders.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{variable} {folder} cannot be used as a folder: {error.strerror}.") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ConfigurationError(f"{variable} {folder} cannot be written to by this user.")
 
 
 class Running:

@@ -34,7 +34,7 @@ def measure(effort: Effort) -> list[Figure]:
             warm_up=effort.pick(1, 0),
         )
     bytecode = "off" if sys.dont_write_bytecode else "on"
-    note = f"Writing of bytecode is {bytecode} here (PYTHONDONTWRITEBYTECODE). None of these may import LangChain."
+    note = f"Writing of bytecode is {bytecode} here (PYTHONDONTWRITEBYTECODE)."
     langchain = "a process that only imports LangChain's tools"
     return [
         compared(

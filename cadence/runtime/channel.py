@@ -22,6 +22,14 @@ class ChannelClosed(Exception):
     """The stream ended, or broke the protocol (then the words say how)."""
 
 
+class MessageTooLarge(Exception):
+    """The request passes the frame limit; nothing was sent."""
+
+
+class MessageTooDeep(Exception):
+    """The request is nested too deeply; nothing was sent."""
+
+
 class ReplyTimeout(Exception):
     """The deadline passed."""
 
@@ -82,6 +90,8 @@ class Channel:
 
         :raises ChannelClosed: when the worker ended or broke the protocol.
         :raises ReplyTimeout: after ``timeout`` seconds.
+        :raises MessageTooLarge: when the request is larger than a frame may be.
+        :raises MessageTooDeep: when it is nested deeper than a message may be.
         """
         deadline = time.monotonic() + timeout
         pending = _Pending()
@@ -114,7 +124,7 @@ class Channel:
     def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
         with self._sending:
             id_ = self._last_id = next(self._ids)
-            message = wire.frame(build(id_))
+            message = self._framed(build(id_))
             self._pending[id_] = pending
             try:
                 self._send_all(message, deadline)
@@ -124,6 +134,17 @@ class Channel:
                     raise ChannelClosed(self._closed or "it closed its channel") from None
                 raise
         return id_
+
+    def _framed(self, request: wire.Call | wire.CheckHealth) -> bytes:
+        try:
+            message = wire.frame(request)
+        except RecursionError:
+            raise MessageTooDeep from None
+        if len(message) > self._max_bytes + wire.HEADER_BYTES:
+            raise MessageTooLarge(f"{len(message)} bytes, where at most {self._max_bytes} are allowed")
+        if wire.too_deep(message):
+            raise MessageTooDeep
+        return message
 
     def _send_all(self, message: bytes, deadline: float) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -13,12 +13,13 @@ from cadence.errors import (
     CallTimedOut,
     InvalidArguments,
     NotFound,
+    RequestTooLarge,
     ToolRaised,
     ValidationFailed,
     WorkerEnded,
 )
 from cadence.model import Fault, HealthReport, PluginRef, Stage, TrialReport
-from cadence.runtime.channel import Channel, ChannelClosed, ReplyTimeout
+from cadence.runtime.channel import Channel, ChannelClosed, MessageTooDeep, MessageTooLarge, ReplyTimeout
 from cadence_sdk._runtime import wire
 
 #: How long the status of a worker may take to arrive after its channel closed, in seconds.
@@ -159,6 +160,11 @@ class Worker:
             self._in_flight += 1
         try:
             return self._channel.request(build, timeout)
+        except MessageTooLarge as refused:
+            raise RequestTooLarge(f"The arguments of {what} have {refused}.", ref=self.ref) from None
+        except MessageTooDeep:
+            words = f"The arguments of {what} are nested more than {wire.MAX_NESTING} levels deep."
+            raise InvalidArguments(words, ref=self.ref) from None
         except ReplyTimeout:
             raise CallTimedOut(f"{what} did not answer within {timeout:g} s.", ref=self.ref) from None
         except ChannelClosed as closed:
@@ -204,6 +210,12 @@ def exit_words(status: int | None) -> str:
     if status is None:
         return "ended with the process that started it"
     if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return f"was ended by signal {number} ({signal.Signals(number).name})"
+        return f"was ended by signal {_signal_words(os.WTERMSIG(status))}"
     return f"ended by itself with exit code {os.waitstatus_to_exitcode(status)}"
+
+
+def _signal_words(number: int) -> str:
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:  # the real-time signals between the first and the last have no names
+        return str(number)

@@ -23,13 +23,20 @@ def refuse_foreign() -> None:
     if not is_loopback(request.remote_addr or ""):
         raise Forbidden("This server answers only to its own machine.")
     host = request.headers.get("Host", "")
-    if not is_loopback(urlsplit(f"//{host}").hostname or ""):
+    if not is_loopback(_hostname(host)):
         raise Forbidden(f"This server is not {host!r}. Ask for it as localhost or 127.0.0.1.")
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"{request.scheme}://{host}":
         raise Forbidden(f"Requests from pages of {origin} are not taken.")
     if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise Forbidden("Requests from pages of other sites are not taken. Type this server's address instead.")
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half an IPv6 address
+        return ""
 
 
 @lru_cache(maxsize=64)

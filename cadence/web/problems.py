@@ -7,7 +7,7 @@ from msgspec import json
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
-from cadence.errors import CadenceError, InvalidRequest, NotFound, UploadTooLarge
+from cadence.errors import CadenceError, InvalidRequest, NotFound, RequestTooLarge, UploadTooLarge
 from cadence.outcome import failure_json
 from cadence.web.pages.problem import problem_page
 
@@ -54,7 +54,9 @@ def _answer_unexpected(error: Exception) -> Response:
 def _in_our_words(error: HTTPException) -> CadenceError:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
-        return UploadTooLarge("The request is larger than this server takes; make the archive smaller.")
+        if request.path.endswith("/upload"):
+            return UploadTooLarge("The request is larger than this server takes; make the archive smaller.")
+        return RequestTooLarge("The request is larger than this server takes; send less.")
     if status == 404:
         return NotFound(f"There is no {request.path}. GET /api/v1/openapi.json lists what there is.")
     words = InvalidRequest(error.description or "The request cannot be understood.", message=error.name)

@@ -135,6 +135,9 @@ class _Server:
         if len(message) > self._max_bytes + wire.HEADER_BYTES:
             words = f"The result has {len(message)} bytes; at most {self._max_bytes} are allowed."
             message = wire.frame(wire.Failed(reply.id, "too_large", (words,)))
+        elif wire.too_deep(message):
+            words = f"The result is nested more than {wire.MAX_NESTING} levels deep."
+            message = wire.frame(wire.Failed(reply.id, "too_large", (words,)))
         with self._sending:
             self._channel.sendall(message)
 

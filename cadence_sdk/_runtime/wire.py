@@ -5,6 +5,7 @@ process that runs untrusted code, and JSON decoded by ``msgspec`` into a fixed t
 """
 
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,6 +14,9 @@ from msgspec import Struct
 from cadence_sdk._runtime.report import Fault, HealthReport, TrialReport
 
 HEADER_BYTES = 4
+#: How deep the JSON of a message may be nested. Decoding and encoding recurse, and each side has some of the
+#: interpreter's thousand levels in use already.
+MAX_NESTING = 400
 _CHUNK_BYTES = 65536
 
 
@@ -139,6 +143,27 @@ def frame(message: Struct) -> bytes:
     """A message as it goes into the stream."""
     body = _encoder.encode(message)
     return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def too_deep(message: bytes) -> bool:
+    """Whether the JSON of a framed message is nested deeper than :data:`MAX_NESTING`; costs nothing for most."""
+    if message.count(b"[") + message.count(b"{") <= MAX_NESTING:
+        return False
+    try:
+        level = [msgspec.json.decode(message[HEADER_BYTES:])]
+    except RecursionError:
+        return True
+    for _ in range(MAX_NESTING):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 class FrameReader:

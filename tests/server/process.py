@@ -26,11 +26,11 @@ def environment(instance: Path, **settings: str) -> dict[str, str]:
     return kept | {"CADENCE_INSTANCE": str(instance)} | settings
 
 
-def flask(instance: Path, *arguments: str, cwd: Path = ROOT, **settings: str) -> "subprocess.CompletedProcess[str]":
+def flask(instance: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run one command of ``flask --app app`` to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
-        cwd=cwd,
+        cwd=ROOT,
         env=environment(instance, **settings),
         capture_output=True,
         text=True,
@@ -63,7 +63,7 @@ def is_over(process: psutil.Process) -> bool:
 class Server:
     """One ``flask serve``. Its output goes to a file beside the instance."""
 
-    def __init__(self, instance: Path, port: int | None = None, cwd: Path = ROOT, **settings: str) -> None:
+    def __init__(self, instance: Path, port: int | None = None, **settings: str) -> None:
         self.instance = instance
         self.port = port or free_port()
         self.url = f"http://localhost:{self.port}"
@@ -72,7 +72,7 @@ class Server:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, "serve"],
-                cwd=cwd,
+                cwd=ROOT,
                 env=environment(instance, CADENCE_PORT=str(self.port), **settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -137,7 +137,7 @@ class Server:
 @contextlib.contextmanager
 def serving(instance: Path, **settings: str) -> Iterator[Server]:
     """A server that is ready, and is ended at the end in any case."""
-    server = Server(instance, **settings)
+    server = Server(instance, None, **settings)
     try:
         server.await_ready()
         yield server

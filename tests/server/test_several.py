@@ -95,7 +95,7 @@ def test_the_reload_command_tells_of_both(servers: tuple[Server, Server]) -> Non
 def test_a_command_line_upload_is_live_in_both_and_a_deletion_too(
     servers: tuple[Server, Server], tmp_path: Path
 ) -> None:
-    one, other = servers
+    one = servers[0]
     path = write_archive(tmp_path, plugin_files("by_hand"), "by_hand")
     done = flask(one.instance, "plugins", "upload", str(path))
     assert done.returncode == 0, done.stderr

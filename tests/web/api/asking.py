@@ -9,7 +9,8 @@ from msgspec import Struct
 from werkzeug.test import TestResponse
 
 from cadence.parts import Parts
-from cadence.web.api import OPERATIONS, PREFIX, document
+from cadence.web.api import OPERATIONS, PREFIX
+from cadence.web.api.openapi import document
 from tests.building import archive_bytes, plugin_files
 from tests.web.api.schema import Document
 
@@ -42,11 +43,11 @@ def upload(
     archive: bytes | None = None,
     filename: str = "demo_plugin-1.0.0.zip",
     headers: Mapping[str, str] | None = None,
-    **fields: str,
+    fields: Mapping[str, str] | None = None,
 ) -> TestResponse:
     """Upload an archive as ``curl -F file=@…`` does; by default a plugin that works."""
     content = archive_bytes(plugin_files()) if archive is None else archive
-    data = {"file": (io.BytesIO(content), filename), **fields}
+    data = {"file": (io.BytesIO(content), filename), **(fields or {})}
     return client.post("/api/v1/plugins/upload", data=data, headers=headers)
 
 

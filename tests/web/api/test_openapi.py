@@ -57,7 +57,7 @@ def test_the_checker_of_the_answers_finds_what_is_wrong(client: FlaskClient, doc
     assert operation is not None
     body: dict[str, Any] = install(client)
     assert document.faults(operation, 201, body) == []
-    for wrong in (
+    wrongs: list[Any] = [
         {**body, "success": False},
         {**body, "success": 1},
         {**body, "more": 1},
@@ -65,7 +65,8 @@ def test_the_checker_of_the_answers_finds_what_is_wrong(client: FlaskClient, doc
         {**body, "details": {**body["details"], "previous_version": 1}},
         {name: value for name, value in body.items() if name != "plugin_name"},
         [],
-    ):
+    ]
+    for wrong in wrongs:
         assert document.faults(operation, 201, wrong)
     assert document.faults(operation, 418, body)
 
@@ -75,4 +76,4 @@ def test_an_upload_as_the_document_describes_it_is_taken(client: FlaskClient, do
     fields = body["multipart/form-data"]["schema"]
     assert fields["required"] == ["file"]
     assert set(fields["properties"]) == {"file", "force_overwrite", "activate"}
-    assert upload(client, force_overwrite="true", activate="true").status_code == 201
+    assert upload(client, fields={"force_overwrite": "true", "activate": "true"}).status_code == 201

@@ -67,7 +67,7 @@ def test_two_files_at_once_are_refused_whole(client: FlaskClient) -> None:
 @pytest.mark.parametrize("field", ["force_overwrite", "activate"])
 @pytest.mark.parametrize("value", ["maybe", "2", "tru", "None"])
 def test_a_flag_that_is_neither_true_nor_false_is_refused_by_name(client: FlaskClient, field: str, value: str) -> None:
-    details = refused(upload(client, **{field: value}), 400, "Invalid request")
+    details = refused(upload(client, fields={field: value}), 400, "Invalid request")
     assert details == f"{field} must be true or false, not {value!r}."
 
 
@@ -122,11 +122,11 @@ def test_a_second_file_over_the_cap_takes_the_first_with_it(client: FlaskClient)
 
 @pytest.mark.parametrize("size", [600_000, 2_000_000])
 def test_a_form_field_that_is_huge_is_refused(client: FlaskClient, size: int) -> None:
-    refused(upload(client, note="x" * size), 413, "Upload too large")
+    refused(upload(client, fields={"note": "x" * size}), 413, "Upload too large")
 
 
 def test_a_form_of_very_many_fields_is_refused(client: FlaskClient) -> None:
-    refused(upload(client, **{f"field{number}": "" for number in range(1500)}), 413, "Upload too large")
+    refused(upload(client, fields={f"field{number}": "" for number in range(1500)}), 413, "Upload too large")
 
 
 def test_a_stream_without_a_length_is_refused_as_soon_as_it_passes_the_cap(app: Flask, client: FlaskClient) -> None:

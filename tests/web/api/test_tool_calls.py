@@ -1,7 +1,6 @@
 """Tool calls: results as JSON, and each way to fail with its own status."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -123,9 +122,9 @@ def test_a_result_that_is_no_json_is_put_into_json_or_refused_and_the_worker_liv
 
 
 @pytest.fixture
-def results(client: FlaskClient) -> Iterator[FlaskClient]:
+def results(client: FlaskClient) -> FlaskClient:
     assert upload(client, tools(RESULTS)).status_code == 201
-    yield client
+    return client
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_an_upload_answers_with_every_field_of_the_specification(
 ) -> None:
     shelf.wheel("pebble", "1.3")
     archive, filename = demo("1.0.0", dependencies=("pebble>=1.2", "cadence-sdk>=1.3.1,<2.0.0"))
-    answer = upload(client, archive, filename, force_overwrite="false")
+    answer = upload(client, archive, filename, fields={"force_overwrite": "false"})
     assert answer.status_code == 201
     body = answer.get_json()
     assert body["success"] is True
@@ -164,7 +164,7 @@ def test_a_reload_that_fails_says_so_and_the_running_plugin_answers_on(client: F
 def test_the_same_version_again_is_refused_word_for_word(client: FlaskClient, parts: Parts) -> None:
     install(client)
     before = traces(parts)
-    answer = upload(client, force_overwrite="false")
+    answer = upload(client, fields={"force_overwrite": "false"})
     assert answer.status_code == 409
     assert answer.get_json() == {
         "success": False,
@@ -179,7 +179,7 @@ def test_the_same_version_again_is_refused_word_for_word(client: FlaskClient, pa
 def test_a_forced_upload_replaces_the_same_version(client: FlaskClient, parts: Parts) -> None:
     install(client)
     archive, filename = demo("1.0.0", tools=PRODUCT)
-    answer = upload(client, archive, filename, force_overwrite="true")
+    answer = upload(client, archive, filename, fields={"force_overwrite": "true"})
     assert answer.status_code == 200
     assert answer.get_json()["message"] == "Plugin uploaded and loaded successfully"
     assert call(client).get_json()["result"] == 6
@@ -190,7 +190,7 @@ def test_a_forced_upload_replaces_the_same_version(client: FlaskClient, parts: P
 def test_a_version_that_is_not_to_be_active_waits_in_the_store(client: FlaskClient) -> None:
     install(client, "1.0.0")
     archive, filename = demo("2.0.0")
-    details = upload(client, archive, filename, activate="false").get_json()["details"]
+    details = upload(client, archive, filename, fields={"activate": "false"}).get_json()["details"]
     assert (details["activated"], details["previous_version"]) == (False, "1.0.0")
     assert call(client).get_json()["plugin_version"] == "1.0.0"
 
@@ -199,7 +199,7 @@ def test_an_older_version_becomes_active_only_on_request(client: FlaskClient) ->
     install(client, "2.0.0")
     assert install(client, "1.0.0")["details"]["activated"] is False
     archive, filename = demo("1.5.0")
-    assert upload(client, archive, filename, activate="true").get_json()["details"]["activated"] is True
+    assert upload(client, archive, filename, fields={"activate": "true"}).get_json()["details"]["activated"] is True
     assert call(client).get_json()["plugin_version"] == "1.5.0"
 
 
@@ -277,7 +277,7 @@ def test_a_forced_upload_that_is_refused_leaves_what_it_was_to_replace(client: F
     install(client)
     before = traces(parts)
     archive = archive_bytes(plugin_files(tools="raise RuntimeError('worse')\nTOOLS = []\n"))
-    refused(upload(client, archive, force_overwrite="true"), 422, "Plugin validation failed")
+    refused(upload(client, archive, fields={"force_overwrite": "true"}), 422, "Plugin validation failed")
     assert traces(parts) == before
     assert call(client).get_json()["result"] == 5
 

@@ -1,0 +1,39 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cadence.config import Settings
+from cadence.parts import Parts
+from cadence.runtime.zygote import Zygote
+from tests.runtime.house import House
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Deadlines that no healthy plugin meets, however busy the machine is."""
+    return Settings(instance=tmp_path / "instance", load_seconds=30.0, call_seconds=20.0)
+
+
+@pytest.fixture
+def house(settings: Settings, zygote: Zygote) -> Iterator[House]:
+    parts = Parts(settings, zygote)
+    yield House(parts)
+    parts.close()
+
+
+@pytest.fixture
+def impatient(settings: Settings, zygote: Zygote) -> Iterator[House]:
+    """One whose deadlines are short."""
+    parts = Parts(replace(settings, load_seconds=2.0, call_seconds=2.0), zygote)
+    yield House(parts)
+    parts.close()
+
+
+@pytest.fixture
+def lone(settings: Settings) -> Iterator[House]:
+    """One with a zygote of its own, for tests that end it."""
+    parts = Parts(settings)
+    yield House(parts)
+    parts.close()

@@ -1,0 +1,158 @@
+"""A runtime with real processes, as tests want to see it: install, call, look at what is left."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from textwrap import dedent
+from typing import Any, TypeVar
+
+import psutil
+
+from cadence.errors import CadenceError
+from cadence.model import InstallOptions, InstallResult, PluginRef
+from cadence.parts import Parts
+from cadence.runtime.live_set import LivePlugin
+from tests.building import archive_bytes, plugin_files
+
+T = TypeVar("T")
+
+#: For ever, for a test: what has not happened by then never will.
+PATIENCE_SECONDS = 30.0
+
+#: Tools that any plugin can have beside those a test is about.
+PING = """
+    import os
+    from cadence_sdk import tool
+
+    @tool
+    def ping() -> int:
+        "The process that answers."
+        return os.getpid()
+"""
+
+
+def eventually(condition: Callable[[], T], timeout: float = PATIENCE_SECONDS) -> T:
+    """Wait until something is true, and give it."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{condition} did not come true within {timeout:g} s"
+        time.sleep(0.01)
+    return found
+
+
+def with_ping(body: str, *tools: str) -> str:
+    """The source of a tools.py that has ``ping``, what stands in ``body``, and offers ``tools`` too."""
+    return f"{dedent(PING)}\n{dedent(body)}\nTOOLS = [{', '.join(('ping', *tools))}]\n"
+
+
+class House:
+    """One runtime.
+
+    :param parts: closed by whoever made it.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.running = parts.running
+        self.live_set = self.running.live_set
+
+    def install(
+        self, tools: str, name: str = "demo_plugin", version: str = "1.0.0", **options: Any
+    ) -> InstallResult:
+        """Install a plugin with these tools, over the same version where there is one."""
+        return self.install_files(plugin_files(name, version, tools=tools, **options), name, version)
+
+    def install_files(
+        self, files: Mapping[str, str], name: str = "demo_plugin", version: str = "1.0.0"
+    ) -> InstallResult:
+        with self.running.receive() as file:
+            file.write(archive_bytes(files))
+            upload = file.finish(f"{name}-{version}.zip")
+        return self.running.installer.install(upload, InstallOptions(force_overwrite=True))
+
+    def call(self, tool: str, name: str = "demo_plugin", /, **arguments: Any) -> Any:
+        return self.live_set.call(name, tool, arguments).result
+
+    def live(self, name: str = "demo_plugin") -> LivePlugin:
+        plugin = self.live_set.plugin(name)
+        assert plugin is not None
+        return plugin
+
+    def pid(self, name: str = "demo_plugin") -> int | None:
+        return self.live(name).pid
+
+    def await_replacement(self, pid: int | None, name: str = "demo_plugin") -> int:
+        """Wait until another process than ``pid`` answers for the plugin, and give it."""
+        return eventually(lambda: (now := self.pid(name)) != pid and now) or 0
+
+    def workers(self) -> set[int]:
+        """The processes that the zygote has forked and that are there yet."""
+        zygote = self.running.zygote.pid
+        return {child.pid for child in psutil.Process(zygote).children()} if zygote else set()
+
+    def run_folders(self) -> set[str]:
+        """The private folders of workers."""
+        return {path.name for path in self.running.scratch_dir().iterdir()}
+
+    def await_only(self, *names: str) -> None:
+        """Wait until nothing is left but the workers of these plugins and their folders."""
+        pids = {self.pid(name) for name in names}
+        eventually(lambda: self.workers() == pids)
+        eventually(lambda: len(self.run_folders()) == len(names))
+
+    def installed(self) -> set[PluginRef]:
+        return {record.ref for record in self.parts.index.versions()}
+
+
+class Neighbour:
+    """A thread that calls another plugin without pause, and what came of it."""
+
+    def __init__(self, house: House, name: str) -> None:
+        self._house = house
+        self._name = name
+        self._over = threading.Event()
+        self.answers = 0
+        self.failures: list[CadenceError] = []
+        self._thread = threading.Thread(target=self._call)
+
+    def _call(self) -> None:
+        while not self._over.is_set():
+            try:
+                self._house.call("ping", self._name)
+            except CadenceError as error:
+                self.failures.append(error)
+            else:
+                self.answers += 1
+
+    def await_progress(self) -> None:
+        before = self.answers
+        eventually(lambda: self.answers > before + 3)
+
+    @contextmanager
+    def calling(self) -> Iterator["Neighbour"]:
+        self._thread.start()
+        try:
+            self.await_progress()
+            yield self
+        finally:
+            self._over.set()
+            self._thread.join()
+
+
+@contextmanager
+def undisturbed(house: House, name: str = "neighbour") -> Iterator[Neighbour]:
+    """A neighbour that is called all the while, and that no call may fail of."""
+    house.install(with_ping(""), name)
+    with Neighbour(house, name).calling() as neighbour:
+        yield neighbour
+        neighbour.await_progress()
+    assert neighbour.failures == []
+
+
+@contextmanager
+def threads(count: int) -> Iterator[Callable[..., Future[Any]]]:
+    """Runs functions, each in a thread of its own; gives their futures."""
+    with ThreadPoolExecutor(count) as pool:
+        yield pool.submit

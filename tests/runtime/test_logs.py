@@ -1,0 +1,166 @@
+"""What plugins write is kept as lines, by version, within a bound that no plugin can pass."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadence.runtime.logs import Logs
+from tests.runtime.house import PATIENCE_SECONDS, eventually
+
+MAX_BYTES = 10_000
+
+
+@pytest.fixture
+def logs() -> Iterator[Logs]:
+    logs = Logs(MAX_BYTES)
+    yield logs
+    logs.close()
+
+
+class Pipe:
+    """The end of a log pipe that a worker has."""
+
+    def __init__(self, logs: Logs, name: str = "demo_plugin", version: str = "1.0.0") -> None:
+        read, self.write_end = os.pipe()
+        self.drained = logs.attach(name, version, read)
+
+    def write(self, *parts: bytes) -> "Pipe":
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(self.write_end, view) :]
+        return self
+
+    def end(self) -> None:
+        """Close it, and wait until all was taken in."""
+        os.close(self.write_end)
+        assert self.drained.wait(PATIENCE_SECONDS)
+
+
+def texts(logs: Logs, count: int = 10**6, name: str = "demo_plugin", version: str | None = None) -> list[str]:
+    return [line.text for line in logs.tail(name, count, version)]
+
+
+def test_lines_are_kept_in_order_with_their_version(logs: Logs) -> None:
+    Pipe(logs).write(b"one\ntwo\n").end()
+    assert texts(logs) == ["one", "two"]
+    assert {line.version for line in logs.tail("demo_plugin")} == {"1.0.0"}
+
+
+def test_a_line_that_comes_in_parts_is_one_line(logs: Logs) -> None:
+    pipe = Pipe(logs).write(b"on", b"e\ntw", b"o", b"\n", b"\xc3", b"\xa4\n")
+    pipe.end()
+    assert texts(logs) == ["one", "two", "ä"]
+
+
+def test_a_last_line_without_an_end_is_kept(logs: Logs) -> None:
+    Pipe(logs).write(b"one\ntwo").end()
+    assert texts(logs) == ["one", "two"]
+
+
+def test_a_worker_that_wrote_nothing_has_no_line(logs: Logs) -> None:
+    Pipe(logs).end()
+    assert texts(logs) == []
+
+
+def test_bytes_that_are_no_text_are_shown_as_what_they_are(logs: Logs) -> None:
+    Pipe(logs).write(b"caf\xe9 \xff\n").end()
+    assert texts(logs) == ["caf\\xe9 \\xff"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1), max_size=20))
+def test_any_lines_of_text_come_out_as_they_went_in(lines: list[str]) -> None:
+    logs = Logs(10**6)
+    try:
+        Pipe(logs).write("".join(f"{line}\n" for line in lines).encode()).end()
+        assert texts(logs) == lines
+    finally:
+        logs.close()
+
+
+def test_the_tail_gives_the_last_lines_of_all_versions_or_of_one(logs: Logs) -> None:
+    old, new = Pipe(logs, version="1.0.0"), Pipe(logs, version="2.0.0")
+    old.write(b"a\n")
+    eventually(lambda: texts(logs) == ["a"])
+    new.write(b"b\nc\n")
+    eventually(lambda: texts(logs) == ["a", "b", "c"])
+    old.write(b"d\n").end()
+    new.end()
+    assert texts(logs, 2) == ["c", "d"]
+    assert texts(logs, version="1.0.0") == ["a", "d"]
+    assert texts(logs, 1, version="2.0.0") == ["c"]
+    assert texts(logs, name="absent") == []
+
+
+def test_a_count_of_none_gives_no_line(logs: Logs) -> None:
+    Pipe(logs).write(b"a\n").end()
+    assert texts(logs, 0) == []
+
+
+FLOODS = {"ascii": b"x" * 99, "two bytes": "ä".encode() * 49, "four bytes": "😀".encode() * 24, "no text": b"\xff" * 24}
+
+
+@pytest.mark.parametrize("line", FLOODS.values(), ids=FLOODS)
+def test_what_is_kept_of_a_flood_stays_within_the_bound_in_bytes_and_is_its_end(logs: Logs, line: bytes) -> None:
+    pipe = Pipe(logs)
+    for _ in range(1000):
+        pipe.write(line + b"\n")
+    pipe.write(b"the last word\n").end()
+    kept = texts(logs)
+    assert kept[-1] == "the last word"
+    assert MAX_BYTES / 2 < sum(len(text.encode()) + 1 for text in kept) <= MAX_BYTES
+
+
+def test_a_flood_of_empty_lines_costs_no_more_than_the_bound_by_much(logs: Logs) -> None:
+    Pipe(logs).write(b"\n" * 1_000_000).end()
+    kept = logs.tail("demo_plugin", 10**6)
+    assert sum(sys.getsizeof(line) for line in kept) <= 10 * MAX_BYTES
+
+
+def test_a_line_without_end_stays_within_the_bound(logs: Logs) -> None:
+    Pipe(logs).write(b"x" * 3_000_000).end()
+    kept = texts(logs)
+    assert kept
+    assert sum(map(len, kept)) <= MAX_BYTES
+    assert set("".join(kept)) == {"x"}
+
+
+def test_a_flood_of_one_plugin_leaves_the_log_of_another(logs: Logs) -> None:
+    Pipe(logs, "quiet").write(b"a word\n").end()
+    Pipe(logs, "loud").write(b"x" * 99 + b"\n" * 100_000).end()
+    assert texts(logs, name="quiet") == ["a word"]
+
+
+def test_a_log_is_read_while_others_end(logs: Logs) -> None:
+    lasting = Pipe(logs, "lasting").write(b"before\n")
+    for number in range(20):
+        Pipe(logs, f"brief{number}").write(b"word\n").end()
+    lasting.write(b"after\n").end()
+    assert texts(logs, name="lasting") == ["before", "after"]
+
+
+def test_closing_closes_every_pipe() -> None:
+    logs = Logs(MAX_BYTES)
+    pipe = Pipe(logs).write(b"word\n")
+    eventually(lambda: texts(logs) == ["word"])
+    logs.close()
+    with pytest.raises(BrokenPipeError):
+        os.write(pipe.write_end, b"nobody reads")
+    os.close(pipe.write_end)
+
+
+def test_closing_leaves_no_descriptor_open() -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    logs = Logs(MAX_BYTES)
+    pipes = [Pipe(logs) for _ in range(5)]
+    logs.close()
+    for pipe in pipes:
+        with suppress(OSError):
+            os.close(pipe.write_end)
+    assert set(os.listdir("/proc/self/fd")) <= before
