@@ -36,12 +36,14 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     from cadence.web.pages import pages
     from cadence.web.request import Request
     from cadence.web.secret import secret_key
+    from cadence.web.session import PageSessions
     from cadence.web.services import EXTENSION, PluginServices
 
     settings = settings or load_settings()
     root = Path(__file__).parent.parent
     app = Flask("cadence", root_path=str(root), template_folder="templates", static_folder="static")
     app.secret_key = secret_key(settings.instance)
+    app.session_interface = PageSessions(without=problems.API_PREFIX)
     parts = Parts(settings, zygote)
     app.extensions[EXTENSION] = parts
     app.extensions[PAGES] = PluginServices(parts)

@@ -5,7 +5,6 @@ Starting makes this process an owner, recovers what an earlier one left half don
 """
 
 import os
-import shutil
 import threading
 from importlib.metadata import version as distribution_version
 from multiprocessing.util import Finalize
@@ -31,7 +30,7 @@ from cadence.storage.index import Index
 from cadence.storage.owners import Owner, is_alive
 from cadence.storage.recovery import recover
 from cadence.storage.store import Store
-from cadence.storage.tree import file_digest
+from cadence.storage.tree import file_digest, remove_tree
 
 
 class Parts:
@@ -165,7 +164,7 @@ class Running:
         if self._serve:
             self._index.unregister_server(self._owner.id)
         for folder in (self._run_dir, self._upload_dir):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         self._owner.release()
 
     @property
@@ -181,7 +180,7 @@ class Running:
         for root in (self._run_dir.parent, self._upload_dir.parent):
             for folder in root.glob("*"):
                 if not is_alive(self._settings.instance, folder.name):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_tree(folder)
 
     def _make_launcher(self) -> Launcher:
         return Launcher(
@@ -190,6 +189,7 @@ class Running:
             run_dir=self._run_dir,
             data_dir=self._settings.instance / "data",
             snapshot=self._store.snapshot_of,
+            remove=remove_tree,
             max_message_bytes=self._settings.max_message_bytes,
             in_background=self.supervisor.soon,
         )

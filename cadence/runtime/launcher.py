@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -45,6 +44,7 @@ class Launcher:
     :param run_dir: folder for the snapshots and temporary directories of this server's workers.
     :param data_dir: folder that holds one data directory per plugin.
     :param snapshot: copies a plugin's folder to a path that does not exist yet.
+    :param remove: deletes a folder with whatever a plugin left in it.
     :param in_background: runs a clean-up that nobody waits for.
     """
 
@@ -55,6 +55,7 @@ class Launcher:
         run_dir: Path,
         data_dir: Path,
         snapshot: Callable[[Path, Path], object],
+        remove: Callable[[Path], None],
         max_message_bytes: int,
         in_background: Callable[[Callable[[], None]], object],
     ) -> None:
@@ -63,6 +64,7 @@ class Launcher:
         self._run_dir = run_dir
         self._data_dir = data_dir
         self._snapshot = snapshot
+        self._remove = remove
         self._max_message_bytes = max_message_bytes
         self._in_background = in_background
         self._serials = itertools.count(1)
@@ -83,7 +85,7 @@ class Launcher:
         try:
             worker = self._fork(what.ref, self._prepare(what, home), home, on_end)
         except BaseException:
-            shutil.rmtree(home, ignore_errors=True)
+            self._remove(home)
             raise
         worker.load(timeout)
         return worker
@@ -126,7 +128,7 @@ class Launcher:
     def _fork(self, ref: PluginRef, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
         def ended(worker: Worker) -> None:
             self._workers.discard(worker)
-            self._in_background(lambda: shutil.rmtree(home, ignore_errors=True))
+            self._in_background(lambda: self._remove(home))
             on_end(worker)
 
         def last_words() -> str | None:

@@ -159,7 +159,10 @@ class _Line:
             words = f"No worker could be started: {message.error}."
             self._requests.pop(message.id).forked.set_exception(PluginUnavailable(words))
         else:
-            self._exits.pop(message.pid)(message.status)
+            # Unknown is one that died before it was given anything to do.
+            on_exit = self._exits.pop(message.pid, None)
+            if on_exit is not None:
+                on_exit(message.status)
 
     def _end(self) -> None:
         """The zygote is gone, and the kernel has killed its workers."""

@@ -20,16 +20,30 @@ def refuse_foreign() -> None:
 
     :raises Forbidden: when it comes from another machine, or from a page of another site.
     """
-    if not is_loopback(request.remote_addr or ""):
-        raise Forbidden("This server answers only to its own machine.")
-    host = request.headers.get("Host", "")
+    environ = request.environ
+    refusal = _refusal(
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("HTTP_HOST", ""),
+        environ["wsgi.url_scheme"],
+        environ.get("HTTP_ORIGIN"),
+        environ.get("HTTP_SEC_FETCH_SITE"),
+    )
+    if refusal is not None:
+        raise Forbidden(refusal)
+
+
+@lru_cache(maxsize=256)
+def _refusal(remote: str, host: str, scheme: str, origin: str | None, site: str | None) -> str | None:
+    """Why a request is not taken, in words. Most requests are like the one before, so the answer is kept."""
+    if not is_loopback(remote):
+        return "This server answers only to its own machine."
     if not is_loopback(_hostname(host)):
-        raise Forbidden(f"This server is not {host!r}. Ask for it as localhost or 127.0.0.1.")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != f"{request.scheme}://{host}":
-        raise Forbidden(f"Requests from pages of {origin} are not taken.")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        raise Forbidden("Requests from pages of other sites are not taken. Type this server's address instead.")
+        return f"This server is not {host!r}. Ask for it as localhost or 127.0.0.1."
+    if origin is not None and origin != f"{scheme}://{host}":
+        return f"Requests from pages of {origin} are not taken."
+    if site == "cross-site":
+        return "Requests from pages of other sites are not taken. Type this server's address instead."
+    return None
 
 
 def _hostname(host: str) -> str:
@@ -39,7 +53,6 @@ def _hostname(host: str) -> str:
         return ""
 
 
-@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine itself, whatever any name server says."""
     if host.lower() == "localhost":

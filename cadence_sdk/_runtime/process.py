@@ -1,6 +1,7 @@
 """What a freshly forked worker does to itself before it loads anything: descriptors, session, environment."""
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -25,6 +26,14 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def keep_standard_and(fd: int) -> socket.socket:
+    """Close every descriptor but the standard ones and ``fd``, which moves to :data:`CHANNEL_FD`."""
+    if fd != CHANNEL_FD:
+        os.dup2(fd, CHANNEL_FD, inheritable=False)
+    os.closerange(CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    return socket.socket(fileno=CHANNEL_FD)
+
+
 def keep_only(channel: int, log: int) -> socket.socket:
     """Close every descriptor but the channel and the log pipe, which becomes standard output and error.
 
@@ -42,8 +51,6 @@ def keep_only(channel: int, log: int) -> socket.socket:
 
 
 def _above_standard(fd: int) -> int:
-    import fcntl
-
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
 
 

@@ -1,9 +1,12 @@
-"""The zygote: one warm process with a single thread that forks a worker for every request.
+"""The zygote: one warm process with a single thread that forks workers.
 
 Everything a plugin is likely to need is imported and used once before the first fork, then frozen out of the
 garbage collector's sight, so that a worker starts in milliseconds and shares most of its memory. It has one thread,
 because ``fork`` in a process with several copies locks that nobody will ever release. It never holds a secret of the
 server: it is started with an empty environment and gets none later.
+
+One worker is always forked ahead. It rehearses the loading of a plugin and waits, so that a plugin that starts waits
+neither for the fork nor for the page faults that follow one.
 
 Started as ``python -m cadence_sdk._runtime.zygote FD``, where ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
 packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when that socket closes, and its workers
@@ -13,21 +16,33 @@ with it.
 import asyncio
 import contextlib
 import gc
+import inspect
 import os
 import select
 import signal
 import socket
 import sys
 import traceback
+from typing import NamedTuple
+
+import msgspec
 
 from cadence_sdk._runtime import wire
-from cadence_sdk._runtime.process import die_with_parent, keep_only, take_surroundings
+from cadence_sdk._runtime.process import die_with_parent, keep_only, keep_standard_and, take_surroundings
 
 _MAX_PACKET_BYTES = 65536
 
 
+class _Spare(NamedTuple):
+    """A worker that was forked ahead: its process, and the socket it waits on for its request."""
+
+    pid: int
+    pidfd: int
+    socket: socket.socket
+
+
 def main(control_fd: int) -> None:
-    """Warm up, say so by an empty packet, then fork on request until the server is gone."""
+    """Warm up, say so by a packet, then fork on request until the server is gone."""
     warm_up()
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
@@ -35,94 +50,151 @@ def main(control_fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
     control.send(b"ready")
-    poller = select.poll()
-    poller.register(control, select.POLLIN)
-    poller.register(wake_read, select.POLLIN)
-    while True:
-        ready = {fd for fd, _ in poller.poll()}
-        if wake_read in ready:
-            with contextlib.suppress(BlockingIOError):
-                os.read(wake_read, 4096)
-            _report_exits(control)
-        if control_fd in ready and not _spawn_next(control):
-            return
+    _Zygote(control, wake_read).run()
 
 
 def warm_up() -> None:
     """Import what plugins use and use it once: LangChain's imports are lazy, and so is much of Pydantic's work."""
-    import cadence_sdk
     from cadence_sdk._runtime import main as _worker_main  # noqa: F401  (every worker runs it)
     from cadence_sdk._runtime import tool_models
-    from cadence_sdk._runtime.tools import ToolCall
 
     tool_models.install()
-
-    @cadence_sdk.tool
-    def warm(a: int, b: str = "") -> str:
-        """Warm up."""
-        return f"{a}{b}"
-
-    warm.invoke({"a": 1})
-    ToolCall(warm).call({"a": 1})
-    asyncio.run(warm.ainvoke({"a": 1}))
+    rehearse()
     gc.collect()
     gc.freeze()
 
 
-def _spawn_next(control: socket.socket) -> bool:
-    """Take one request and fork. Returns False when the server closed its end."""
-    packet, descriptors, _, _ = socket.recv_fds(control, _MAX_PACKET_BYTES, 2)
-    if not packet:
-        return False
-    request = wire.decode_spawn(packet)
-    zygote = os.getpid()
-    try:
-        pid = os.fork()
-    except OSError as error:
-        _close_all(descriptors)
-        control.send(wire.encode(wire.SpawnFailed(request.id, str(error))))
+def rehearse() -> None:
+    """Do once what loading a plugin does.
+
+    In the zygote it makes LangChain and Pydantic import what they put off. In a fresh worker it touches the memory
+    that loading a plugin will write to: those pages are shared with the zygote until then, and the kernel takes as
+    long to copy them, one fault at a time, as the loading itself takes.
+    """
+    import cadence_sdk
+    from cadence_sdk._runtime.tools import ToolCall, to_json
+
+    def sample(a: int, b: float = 0.0, c: str = "", d: list[str] | None = None) -> str:
+        """Say what it was given."""
+        return f"{a} {b} {c} {d}"
+
+    tool = cadence_sdk.tool(sample)
+    tool.invoke({"a": 1})
+    asyncio.run(tool.ainvoke({"a": 1}))
+    msgspec.json.encode(to_json(ToolCall(tool).call({"a": 1, "d": ["x"]})))
+    compile(inspect.getsource(cadence_sdk), "rehearsal", "exec", dont_inherit=True)
+
+
+class _Zygote:
+    """Keeps one worker forked ahead and hands it the next request, so that a fork is never waited for."""
+
+    def __init__(self, control: socket.socket, wake: int) -> None:
+        self._control = control
+        self._wake = wake
+        self._spare: _Spare | None = None
+
+    def run(self) -> None:
+        """Serve until the server closes its end."""
+        poller = select.poll()
+        poller.register(self._control, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
+        while True:
+            with contextlib.suppress(OSError):  # the host gives no process now: then at the next request, or not
+                self._spare = self._spare or _fork_spare()
+            ready = {fd for fd, _ in poller.poll()}
+            if self._wake in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake, 4096)
+                self._report_exits()
+            if self._control.fileno() in ready and not self._serve_next():
+                return
+
+    def _serve_next(self) -> bool:
+        """Take one request and answer it. Returns False when the server closed its end."""
+        packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET_BYTES, 2)
+        if not packet:
+            return False
+        id_ = wire.decode_spawn(packet).id
+        try:
+            worker = self._hand_over(packet, descriptors)
+        except OSError as error:
+            self._control.send(wire.encode(wire.SpawnFailed(id_, str(error))))
+        else:
+            # A pidfd names this process and no later one with the same number: the server never kills a stranger.
+            socket.send_fds(self._control, [wire.encode(wire.Spawned(id_, worker.pid))], [worker.pidfd])
+            os.close(worker.pidfd)
+            worker.socket.close()
+        for fd in descriptors:
+            os.close(fd)
         return True
+
+    def _hand_over(self, packet: bytes, descriptors: list[int]) -> _Spare:
+        """Give the request to the worker forked ahead, or to a new one where that has died."""
+        for spare in (self._spare, None):
+            worker = spare or _fork_spare()
+            self._spare = None
+            try:
+                socket.send_fds(worker.socket, [packet], descriptors)
+            except OSError:
+                os.close(worker.pidfd)
+                worker.socket.close()
+                if spare is None:
+                    raise
+            else:
+                return worker
+        raise AssertionError("unreachable")
+
+    def _report_exits(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                # What the worker started goes with it, and before it is reaped: until then its id is no one else's.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(ended.si_pid, signal.SIGKILL)
+                _, status = os.waitpid(ended.si_pid, 0)
+                self._report(ended.si_pid, status)
+
+    def _report(self, pid: int, status: int) -> None:
+        if self._spare is not None and self._spare.pid == pid:
+            os.close(self._spare.pidfd)
+            self._spare.socket.close()
+            self._spare = None
+        else:
+            self._control.send(wire.encode(wire.Exited(pid, status)))
+
+
+def _fork_spare() -> _Spare:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    zygote = os.getpid()
+    pid = os.fork()
     if pid == 0:
-        _become_worker(request.spec, zygote, *descriptors)
-    # A pidfd names this process and no later one with the same number, so the server can never kill a stranger.
-    pidfd = os.pidfd_open(pid)
-    socket.send_fds(control, [wire.encode(wire.Spawned(request.id, pid))], [pidfd])
-    _close_all([*descriptors, pidfd])
-    return True
+        _become_worker(theirs.fileno(), zygote)
+    theirs.close()
+    return _Spare(pid, os.pidfd_open(pid), ours)
 
 
-def _become_worker(spec: wire.WorkerSpec, zygote: int, channel: int, log: int) -> None:
+def _become_worker(request_fd: int, zygote: int) -> None:
     try:
         die_with_parent(zygote)
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
-        socket_ = keep_only(channel, log)
-        take_surroundings(spec)
-        from cadence_sdk._runtime.main import run
+        requests = keep_standard_and(request_fd)
+        rehearse()
+        packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
+        if packet:
+            requests.detach()
+            spec = wire.decode_spawn(packet).spec
+            channel = keep_only(*descriptors)
+            take_surroundings(spec)
+            from cadence_sdk._runtime.main import run
 
-        run(spec, socket_)
+            run(spec, channel)
     except BaseException:  # noqa: BLE001  (for the plugin's log; nobody else is left to tell)
         traceback.print_exc()
     finally:
         # Never back into the zygote's loop, whatever a plugin did to the interpreter.
         os._exit(1)
-
-
-def _report_exits(control: socket.socket) -> None:
-    with contextlib.suppress(ChildProcessError):
-        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-            # What the worker started goes with it, and before it is reaped: until then its id is no one else's.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(ended.si_pid, signal.SIGKILL)
-            _, status = os.waitpid(ended.si_pid, 0)
-            control.send(wire.encode(wire.Exited(ended.si_pid, status)))
-
-
-def _close_all(descriptors: list[int]) -> None:
-    for fd in descriptors:
-        os.close(fd)
 
 
 if __name__ == "__main__":

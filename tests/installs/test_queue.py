@@ -1,13 +1,16 @@
 """Installs at the same time: of one plugin one after the other, of different plugins side by side, up to a bound."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cadence.config import Settings
 from cadence.errors import PluginUnavailable
-from cadence.model import InstallOptions, InstallRecord, InstallState
+from cadence.model import InstallOptions, InstallRecord, InstallState, PluginRef
 from cadence.parts import Parts
+from cadence.runtime.launcher import Launch, Launcher
+from cadence.runtime.worker import Worker
 from tests.building import archive_bytes, plugin_files
 from tests.server.process import await_true
 
@@ -128,3 +131,26 @@ def test_an_install_that_comes_after_the_end_is_refused_and_leaves_no_file(parts
         submit(parts, "late")
     assert not list(settings.instance.glob("store_archived/.uploads/*/*"))
     assert parts.index.running_installs() == []
+
+
+def test_the_version_that_answers_after_a_deletion_is_loaded_once(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that follows the index must not load again what the deletion has loaded."""
+    parts.start(serve=True)
+    launched: list[PluginRef] = []
+    launch = Launcher.launch
+
+    def counted(self: Launcher, what: Launch, *arguments: Any) -> Worker:
+        launched.append(what.ref)
+        return launch(self, what, *arguments)
+
+    names = [f"plugin_{number}" for number in range(10)]
+    for name in names:
+        for version in ("1.0.0", "1.1.0"):
+            await_success(parts, submit(parts, name, version))
+    monkeypatch.setattr(Launcher, "launch", counted)
+    for name in names:
+        parts.running.installer.delete(PluginRef(name, "1.1.0"))
+    parts.running.reconciler.catch_up()
+    assert launched == [PluginRef(name, "1.0.0") for name in names]

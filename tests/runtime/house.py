@@ -58,9 +58,7 @@ class House:
         self.running = parts.running
         self.live_set = self.running.live_set
 
-    def install(
-        self, tools: str, name: str = "demo_plugin", version: str = "1.0.0", **options: Any
-    ) -> InstallResult:
+    def install(self, tools: str, name: str = "demo_plugin", version: str = "1.0.0", **options: Any) -> InstallResult:
         """Install a plugin with these tools, over the same version where there is one."""
         return self.install_files(plugin_files(name, version, tools=tools, **options), name, version)
 

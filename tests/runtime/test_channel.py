@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cadence.runtime.channel import Channel, ChannelClosed, ReplyTimeout
+from cadence.model import Fault
+from cadence.runtime.channel import Channel, ChannelClosed, MessageTooDeep, MessageTooLarge, ReplyTimeout
 from cadence_sdk._runtime import wire
 from tests.runtime.house import PATIENCE_SECONDS, eventually, threads
 
@@ -24,10 +25,10 @@ MAX_BYTES = 100_000
 class Peer:
     """The other end of a channel, without a mind of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.ours, self.socket = socket.socketpair()
         self.socket.settimeout(PATIENCE_SECONDS)
-        self.channel = Channel(self.ours, MAX_BYTES)
+        self.channel = Channel(self.ours, max_bytes)
 
     def take(self) -> wire.Call:
         """The next call that was sent."""
@@ -86,6 +87,14 @@ def ask(channel: Channel, tool: str = "tool", timeout: float = PATIENCE_SECONDS,
 @pytest.fixture
 def peer() -> Iterator[Peer]:
     peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def generous() -> Iterator[Peer]:
+    """One to which requests can be sent that no socket's buffer holds."""
+    peer = Peer(max_bytes=50_000_000)
     yield peer
     peer.close()
 
@@ -246,8 +255,22 @@ def test_frames_beside_a_breach_are_delivered_when_they_came_before_it(peer: Pee
     asked = start(ask, peer.channel)
     peer.send(reply(peer.take().id, "answer") + raw(b"nonsense"))
     assert asked.result(PATIENCE_SECONDS) == "answer"
-    with pytest.raises(ChannelClosed, match="it broke the protocol|it closed its channel"):
+    with pytest.raises(ChannelClosed, match=r"it broke the protocol|it closed its channel"):
         ask(peer.channel, timeout=5)
+
+
+def test_a_request_beyond_the_limit_or_nested_too_deep_is_refused_before_it_is_sent(peer: Peer, start: Start) -> None:
+    with pytest.raises(MessageTooLarge, match=f"at most {MAX_BYTES} are allowed"):
+        ask(peer.channel, size=MAX_BYTES)
+    for depth in (wire.MAX_NESTING, 100_000):
+        value: list[Any] = []
+        for _ in range(depth):
+            value = [value]
+        with pytest.raises(MessageTooDeep):
+            peer.channel.request(lambda id_, value=value: wire.Call(id_, "tool", {"x": value}), 1)  # type: ignore[misc]
+    asked = start(ask, peer.channel)
+    peer.answer(peer.take().id, "answer")
+    assert asked.result(PATIENCE_SECONDS) == "answer"
 
 
 def test_the_end_of_the_stream_ends_every_call(peer: Peer, start: Start) -> None:
@@ -285,32 +308,32 @@ def test_closing_tells_the_reason_to_everyone_who_waits(peer: Peer, start: Start
 
 
 def test_a_peer_that_does_not_read_costs_the_sender_its_deadline_and_then_the_channel(
-    peer: Peer, start: Start
+    generous: Peer, start: Start
 ) -> None:
-    waiting = start(ask, peer.channel)
-    peer.take()
+    waiting = start(ask, generous.channel)
+    generous.take()
     with pytest.raises(ReplyTimeout):
-        ask(peer.channel, timeout=0.2, size=10_000_000)
+        ask(generous.channel, timeout=0.2, size=10_000_000)
     assert str(waiting.exception(PATIENCE_SECONDS)) == "it did not take its requests"
     with pytest.raises(ChannelClosed, match="it did not take its requests"):
-        ask(peer.channel)
+        ask(generous.channel)
 
 
-def test_a_peer_that_reads_slowly_cannot_hold_the_sender_past_its_deadline(peer: Peer, start: Start) -> None:
+def test_a_peer_that_reads_slowly_cannot_hold_the_sender_past_its_deadline(generous: Peer, start: Start) -> None:
     """It reads on and on, and would be done in the end; it must not be waited for."""
     over = threading.Event()
 
     def sip() -> None:
-        while not over.wait(0.001) and peer.socket.recv(20_000):
+        while not over.wait(0.001) and generous.socket.recv(20_000):
             pass
 
     sipping = start(sip)
     try:
         with pytest.raises(ReplyTimeout):
-            ask(peer.channel, timeout=0.2, size=20_000_000)
+            ask(generous.channel, timeout=0.2, size=20_000_000)
     finally:
         over.set()
-        peer.channel.close("the test is over")
+        generous.channel.close("the test is over")
         sipping.result(PATIENCE_SECONDS)
 
 
@@ -330,7 +353,7 @@ def test_a_peer_that_sends_without_end_cannot_hold_a_caller_past_its_deadline(pe
         ask(peer.channel, timeout=0.05)
     stale = reply(peer.take().id, "x" * 100)
     # Another process, so that there is always more to read however fast the server reads.
-    with subprocess.Popen([sys.executable, "-c", POUR, stale.hex()], stdout=peer.socket) as pouring:
+    with subprocess.Popen([sys.executable, "-c", POUR, stale.hex()], stdout=peer.socket.fileno()) as pouring:
         try:
             eventually(peer.channel_has_more)
             asked = start(ask, peer.channel, "held", 0.3)
@@ -340,14 +363,14 @@ def test_a_peer_that_sends_without_end_cannot_hold_a_caller_past_its_deadline(pe
             pouring.kill()
 
 
-def test_a_request_that_is_stuck_in_the_socket_leaves_others_their_deadlines(peer: Peer, start: Start) -> None:
-    stuck = start(ask, peer.channel, "stuck", 20.0, 10_000_000)
-    eventually(lambda: peer.channel._sending.locked())
-    brief = start(ask, peer.channel, "brief", 0.2)
+def test_a_request_that_is_stuck_in_the_socket_leaves_others_their_deadlines(generous: Peer, start: Start) -> None:
+    stuck = start(ask, generous.channel, "stuck", 20.0, 10_000_000)
+    eventually(lambda: generous.channel._sending.locked())
+    brief = start(ask, generous.channel, "brief", 0.2)
     try:
         assert isinstance(brief.exception(5), ReplyTimeout)
     finally:
-        peer.channel.close("the test is over")
+        generous.channel.close("the test is over")
         assert stuck.exception(PATIENCE_SECONDS) is not None
 
 
@@ -363,7 +386,7 @@ def test_a_request_that_cannot_be_encoded_leaves_the_channel_as_it_was(peer: Pee
 
 
 def test_the_report_is_the_first_message(peer: Peer) -> None:
-    peer.send(wire.frame(wire.Loaded(faults=(wire.Fault("trial", "code", "words"),))))
+    peer.send(wire.frame(wire.Loaded(faults=(Fault("trial", "code", "words"),))))
     assert peer.channel.receive_loaded(PATIENCE_SECONDS).faults[0].message == "words"
 
 

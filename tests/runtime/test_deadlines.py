@@ -76,9 +76,7 @@ def test_many_calls_that_hang_at_once_cost_one_replacement(impatient: House) -> 
     assert impatient.pid() == after
 
 
-def test_a_replacement_that_failed_is_tried_again_at_the_next_missed_deadline(
-    impatient: House, tmp_path: Path
-) -> None:
+def test_a_replacement_that_failed_is_tried_again_at_the_next_missed_deadline(impatient: House, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     impatient.install(f"import pathlib\nassert not pathlib.Path({str(broken)!r}).exists()\n{TOOLS}")
     before = impatient.pid()

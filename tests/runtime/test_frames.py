@@ -32,7 +32,9 @@ def drained(reader: wire.FrameReader) -> list[bytes]:
 
 
 @given(st.lists(st.binary(max_size=MAX_BYTES), max_size=8), st.data())
-def test_frames_come_out_whole_and_in_order_wherever_the_stream_is_cut(bodies: list[bytes], data: st.DataObject) -> None:
+def test_frames_come_out_whole_and_in_order_wherever_the_stream_is_cut(
+    bodies: list[bytes], data: st.DataObject
+) -> None:
     stream = b"".join(map(framed, bodies))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     reader = wire.FrameReader(MAX_BYTES)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,10 @@ class Pipe:
 
 def texts(logs: Logs, count: int = 10**6, name: str = "demo_plugin", version: str | None = None) -> list[str]:
     return [line.text for line in logs.tail(name, count, version)]
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
 def test_lines_are_kept_in_order_with_their_version(logs: Logs) -> None:
@@ -156,11 +161,11 @@ def test_closing_closes_every_pipe() -> None:
 
 
 def test_closing_leaves_no_descriptor_open() -> None:
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     logs = Logs(MAX_BYTES)
     pipes = [Pipe(logs) for _ in range(5)]
     logs.close()
     for pipe in pipes:
         with suppress(OSError):
             os.close(pipe.write_end)
-    assert set(os.listdir("/proc/self/fd")) <= before
+    assert open_descriptors() <= before

@@ -17,7 +17,7 @@ from cadence.config import Settings
 from cadence.errors import CadenceError, CallFailed, PluginUnavailable
 from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
-from tests.runtime.house import House, eventually, undisturbed, with_ping
+from tests.runtime.house import House, eventually, threads, undisturbed, with_ping
 
 SECRET = "correct horse battery staple"
 
@@ -81,7 +81,7 @@ def test_a_worker_holds_its_channel_and_its_log_and_nothing_else(server: Server)
 
 
 def test_the_zygote_holds_nothing_of_the_server_but_the_socket_to_it(server: Server) -> None:
-    held = [os.readlink(path) for path in Path(f"/proc/{server.zygote.pid}/fd").iterdir()]
+    held = [str(path.readlink()) for path in Path(f"/proc/{server.zygote.pid}/fd").iterdir()]
     assert sum(what.startswith("socket:") for what in held) == 1
     assert not [what for what in held if "index.db" in what or "owners" in what]
 
@@ -94,7 +94,9 @@ def test_neither_zygote_nor_worker_has_a_variable_of_the_server(server: Server) 
     assert set(server.seen["environment"]["now"]) == {"PATH", "LANG", "HOME", "TMPDIR", "CADENCE_PLUGIN_DATA"}
 
 
-def test_folders_of_a_killed_server_are_gone_after_the_next_start(server: Server, zygote: Zygote, tmp_path: Path) -> None:
+def test_folders_of_a_killed_server_are_gone_after_the_next_start(
+    server: Server, zygote: Zygote, tmp_path: Path
+) -> None:
     run = tmp_path / "instance" / "run"
     left = set(run.iterdir())
     assert left
@@ -207,8 +209,6 @@ def test_closing_ends_every_process_also_one_that_still_loads(settings: Settings
     house.install(with_ping(""))
     before = zygote.pid
     assert before
-    from tests.runtime.house import threads
-
     with threads(1) as start:
         installing = start(house.install, "while True: pass", "endless")
         eventually(lambda: len(house.workers()) == 2)
@@ -218,21 +218,31 @@ def test_closing_ends_every_process_also_one_that_still_loads(settings: Settings
     assert not list((settings.instance / "run").iterdir())
 
 
-def test_a_call_that_waits_when_the_house_closes_is_told_why(settings: Settings, zygote: Zygote) -> None:
+def test_a_call_that_hangs_when_the_house_closes_is_told_why(
+    settings: Settings, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cadence.runtime.live_set._CLOSE_SECONDS", 0.1)
+    began = tmp_path / "began"
     parts = Parts(settings, zygote)
     house = House(parts)
     house.install(
-        with_ping("@tool\ndef hang() -> None:\n    'Hang.'\n    while True:\n        __import__('time').sleep(1)", "hang")
-    )
-    from tests.runtime.house import threads
+        with_ping(
+            f"""
+            import pathlib, time
 
-    worker = house.live_set.trial
-    assert worker
+            @tool
+            def hang() -> None:
+                "Never answer."
+                pathlib.Path({str(began)!r}).touch()
+                time.sleep(1000)
+            """,
+            "hang",
+        )
+    )
     with threads(1) as start:
         hanging = start(house.call, "hang")
-        eventually(hanging.running)
-        house.running._launcher.close()
+        eventually(began.exists)
+        parts.close()
         error = hanging.exception()
-    parts.close()
     assert isinstance(error, CallFailed)
     assert "the server is shutting down" in str(error)

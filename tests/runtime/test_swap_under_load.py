@@ -83,6 +83,9 @@ def test_a_reload_in_another_thread_never_brings_an_overwritten_version_back(hou
     house.install(tools(0))
     over = threading.Event()
 
+    def overwrite(counter: int) -> None:
+        assert house.install(tools(counter)).replaced
+
     def reload() -> None:
         while not over.is_set():
             assert house.running.reconciler.reload().failed == 0
@@ -90,9 +93,7 @@ def test_a_reload_in_another_thread_never_brings_an_overwritten_version_back(hou
     with threads(1) as start:
         reloading = start(reload)
         try:
-            clients = call_all_the_while(
-                lambda: int(house.call("count")), lambda counter: house.install(tools(counter)) and None
-            )
+            clients = call_all_the_while(lambda: int(house.call("count")), overwrite)
         finally:
             over.set()
         reloading.result()

@@ -157,9 +157,7 @@ def unharmed(house: House) -> Iterator[None]:
     assert house.call("pid") == before, "the worker did not live through the test"
 
 
-@pytest.mark.parametrize(
-    "tool", ["ours", "langchains", "awaited", "structured", "structured_async", "adder"]
-)
+@pytest.mark.parametrize("tool", ["ours", "langchains", "awaited", "structured", "structured_async", "adder"])
 def test_a_tool_of_any_kind_answers(house: House, tool: str) -> None:
     assert house.call(tool, a=2, b=3) == 5
     assert house.call(tool, a=2) == 3
@@ -169,9 +167,7 @@ def test_a_tool_with_a_single_argument_answers(house: House) -> None:
     assert house.call("single", tool_input="hey") == "HEY"
 
 
-@pytest.mark.parametrize(
-    "tool", ["ours", "langchains", "awaited", "structured", "structured_async", "adder"]
-)
+@pytest.mark.parametrize("tool", ["ours", "langchains", "awaited", "structured", "structured_async", "adder"])
 def test_arguments_that_do_not_fit_are_refused_with_a_sentence_for_each(house: House, tool: str) -> None:
     with pytest.raises(InvalidArguments) as caught:
         house.call(tool, a="two", b=[])

@@ -61,7 +61,7 @@ def test_a_file_without_a_name_is_not_taken(client: FlaskClient) -> None:
 def test_two_files_at_once_are_refused_whole(client: FlaskClient) -> None:
     files = [(io.BytesIO(archive_bytes(plugin_files(name))), f"{name}-1.0.0.zip") for name in ("one", "other")]
     answer = client.post(UPLOAD, data={"file": files})
-    assert "one archive" in refused(answer, 400, "Invalid request")
+    assert "'file'" in refused(answer, 400, "Invalid request")
 
 
 @pytest.mark.parametrize("field", ["force_overwrite", "activate"])
@@ -122,7 +122,9 @@ def test_a_second_file_over_the_cap_takes_the_first_with_it(client: FlaskClient)
 
 @pytest.mark.parametrize("size", [600_000, 2_000_000])
 def test_a_form_field_that_is_huge_is_refused(client: FlaskClient, size: int) -> None:
-    refused(upload(client, fields={"note": "x" * size}), 413, "Upload too large")
+    body = part("file", archive_bytes(plugin_files()), "demo_plugin-1.0.0.zip") + part("note", b"x" * size)
+    answer = client.post(UPLOAD, data=body, content_type=f"multipart/form-data; boundary={BOUNDARY}")
+    refused(answer, 413, "Upload too large")
 
 
 def test_a_form_of_very_many_fields_is_refused(client: FlaskClient) -> None:

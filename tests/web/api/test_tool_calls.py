@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from cadence.config import Settings
 from cadence.parts import Parts
+from tests.building import archive_bytes, plugin_files
 from tests.server.process import await_true
 from tests.web.api.asking import call, install, refused, tools, upload
 
@@ -179,9 +180,14 @@ def test_a_tool_that_raises_is_told_with_its_words(failing: FlaskClient) -> None
     assert (body["plugin_name"], body["plugin_version"]) == ("demo_plugin", "1.0.0")
 
 
-def test_a_worker_that_ends_in_a_call_is_told_and_another_answers_the_next(failing: FlaskClient) -> None:
-    assert "exit code 7" in refused(call(failing, "fail", {"how": "exit"}), 502, "Plugin worker ended")
-    assert call(failing, "fail", {"how": "not"}).get_json()["result"] == "fine"
+def test_a_worker_that_ends_in_a_call_is_told_and_another_answers_the_next(client: FlaskClient) -> None:
+    """Also a call that comes at once: the end of the worker was known before it was made."""
+    for name in (f"mortal_{number}" for number in range(15)):
+        archive = archive_bytes(plugin_files(name, tools=FAILURES))
+        assert upload(client, archive, f"{name}-1.0.0.zip").status_code == 201
+        ended = call(client, "fail", {"how": "exit"}, name)
+        assert "exit code 7" in refused(ended, 502, "Plugin worker ended")
+        assert call(client, "fail", {"how": "not"}, name).get_json().get("result") == "fine"
 
 
 def test_a_tool_that_does_not_answer_ends_at_its_deadline(failing: FlaskClient) -> None:
