@@ -36,8 +36,8 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     from cadence.web.pages import pages
     from cadence.web.request import Request
     from cadence.web.secret import secret_key
-    from cadence.web.session import PageSessions
     from cadence.web.services import EXTENSION, PluginServices
+    from cadence.web.session import PageSessions
 
     settings = settings or load_settings()
     root = Path(__file__).parent.parent

@@ -1,14 +1,16 @@
 """Answers the requests that come through a worker's channel, any number at once.
 
 The thread that reads a request runs it too (it *leads*), so that a quick tool is answered without a switch of
-threads, which would cost more than all the rest. When a call takes longer than :data:`RELIEF_SECONDS`, the thread
-that stands by takes the lead, and whoever was relieved ends with its call. ``async`` tools run on one event loop in a
-thread of its own.
+threads, which would cost more than all the rest. Another thread stands by. As long as there are calls it looks every
+:data:`LOOK_SECONDS` whether the same one is still running; then it takes the lead, and whoever was relieved ends with
+its call. A tool that was slow the last time gives the lead away before it runs. ``async`` tools run on one event loop
+in a thread of its own.
 """
 
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -18,8 +20,8 @@ from cadence_sdk._runtime.loader import LoadedPlugin
 from cadence_sdk._runtime.timer import Timer
 from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
 
-#: How long a call may keep other requests waiting before another thread reads them.
-RELIEF_SECONDS = 0.002
+#: How often the thread that stands by looks; a call keeps others waiting for at most twice as long.
+LOOK_SECONDS = 0.005
 #: Calls of tools that are not ``async`` that run at once; more wait.
 MAX_THREADS = 64
 
@@ -41,8 +43,14 @@ class Server:
         self._guard = threading.Lock()
         self._leader = object()
         self._busy = False
+        self._calls = 0
+        self._calls_seen = 0
+        self._watched = False
+        self._running = ""
+        self._slow: set[str] = set()
+        self._given_away = False
         self._threads = 1
-        self._timer = Timer(RELIEF_SECONDS)
+        self._timer = Timer(LOOK_SECONDS)
         self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -59,14 +67,34 @@ class Server:
             if request is None:
                 self._ended.set()
                 return
-            self._busy = True
-            self._timer.arm()
+            tool = request.tool if isinstance(request, wire.Call) else ""
+            self._begin(tool)
+            started = time.monotonic()
             self._answer(request)
-            with self._guard:
-                if self._leader is not me:
-                    self._threads -= 1
-                    return
+            if not self._end(tool, time.monotonic() - started, me):
+                return
+
+    def _begin(self, tool: str) -> None:
+        with self._guard:
+            self._busy, self._running = True, tool
+            self._calls += 1
+            self._given_away = tool in self._slow
+            if self._given_away:
+                self._timer.fire()
+            elif not self._watched:  # not anew for each call: setting a timer can cost more than the call
+                self._watched = True
+                self._timer.arm()
+
+    def _end(self, tool: str, seconds: float, me: object) -> bool:
+        """A call is over, after so many seconds; whether this thread still leads."""
+        with self._guard:
+            if self._leader is me:
                 self._busy = False
+                return True
+            self._threads -= 1
+            if seconds < LOOK_SECONDS:
+                self._slow.discard(tool)
+            return False
 
     def _start_standby(self) -> None:
         threading.Thread(target=self._stand_by, name="standby", daemon=True).start()
@@ -79,17 +107,21 @@ class Server:
         self._lead(me)
 
     def _takes_over(self, me: object) -> bool:
-        """Sleep until a call has taken its time; whether this thread leads from now on."""
+        """Sleep until it is time to look; whether this thread leads from now on."""
         self._timer.wait()
         with self._guard:
-            if not self._busy:
-                return False  # it was the last call for now, and is over
-            if self._threads >= MAX_THREADS:
+            slow = self._busy and (self._given_away or self._calls == self._calls_seen)
+            if slow:
+                self._slow.add(self._running)
+            if slow and self._threads < MAX_THREADS:
+                self._leader, self._busy, self._watched = me, False, False
+                self._threads += 1
+                return True
+            self._watched = self._busy or self._calls != self._calls_seen
+            self._calls_seen = self._calls
+            if self._watched:
                 self._timer.arm()
-                return False
-            self._leader, self._busy = me, False
-            self._threads += 1
-            return True
+            return False
 
     def _receive(self) -> _Call | None:
         while (body := self._reader.next()) is None:

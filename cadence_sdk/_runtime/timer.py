@@ -18,8 +18,8 @@ class _Itimerspec(ctypes.Structure):
 class Timer:
     """One timer of fixed length (timerfd_create(2)).
 
-    The ``threading`` module has nothing like it: there, whoever sleeps with a timeout has to be woken to be told
-    that the time begins anew, and waking a thread costs more than a quick tool call.
+    The ``threading`` module has nothing like it: there, whoever sleeps has to be woken to be told to sleep until
+    some later time, and waking a thread costs more than a quick tool call.
 
     :param seconds: how long after the last :meth:`arm` it fires; less than one second.
     """
@@ -30,11 +30,16 @@ class Timer:
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._settime = libc.timerfd_settime
+        self._at_once = ctypes.byref(_Itimerspec(value=_Timespec(0, 1)))
         self._due = ctypes.byref(_Itimerspec(value=_Timespec(0, int(seconds * 1e9))))
 
     def arm(self) -> None:
         """Have it fire once, so many seconds from now; an earlier :meth:`arm` no longer counts."""
         self._settime(self._fd, 0, self._due, None)
+
+    def fire(self) -> None:
+        """Have it fire now."""
+        self._settime(self._fd, 0, self._at_once, None)
 
     def wait(self) -> None:
         """Sleep until it fires.
