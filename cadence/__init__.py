@@ -31,6 +31,7 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     from cadence.parts import Parts
     from cadence.web import htmx, problems
     from cadence.web.api import api
+    from cadence.web.api.rules import PluginName
     from cadence.web.guard import refuse_foreign
     from cadence.web.pages import EXTENSION as PAGES
     from cadence.web.pages import pages
@@ -42,14 +43,15 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     settings = settings or load_settings()
     root = Path(__file__).parent.parent
     app = Flask("cadence", root_path=str(root), template_folder="templates", static_folder="static")
+    parts = Parts(settings, zygote)
     app.secret_key = secret_key(settings.instance)
     app.session_interface = PageSessions(without=problems.API_PREFIX)
-    parts = Parts(settings, zygote)
     app.extensions[EXTENSION] = parts
     app.extensions[PAGES] = PluginServices(parts)
     htmx.init_app(app, Request)
     app.before_request(refuse_foreign)
     problems.register(app)
+    app.url_map.converters["plugin"] = PluginName
     app.register_blueprint(api)
     app.register_blueprint(pages)
     cli.register(app)

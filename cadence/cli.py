@@ -15,7 +15,7 @@ import msgspec
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
-from cadence.errors import CadenceError, NotFound
+from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.model import InstallOptions, InstallResult, PluginRef, Trial, VersionRecord
 from cadence.parts import Parts, Running
 
@@ -146,11 +146,16 @@ def _upload(running: Running, archive: Path, options: InstallOptions) -> bool:
         result = running.installer.install(received, options)
     except CadenceError as error:
         click.echo(f"{archive.name}: {error.message}", err=True)
-        for sentence in error.sentences:
+        sentences = ["Use --force to replace it."] if _is_replaceable(error) else error.sentences
+        for sentence in sentences:
             click.echo(f"  - {sentence}", err=True)
         return False
     _say_installed(result)
     return True
+
+
+def _is_replaceable(error: CadenceError) -> bool:
+    return isinstance(error, PluginExists) and "force_overwrite" in error.in_words
 
 
 def _say_installed(result: InstallResult) -> None:
@@ -241,6 +246,7 @@ def pack(directory: Path, into: Path) -> None:
     from cadence.intake.limits import ArchiveLimits
     from cadence.intake.packing import pack as pack_directory
 
+    into.mkdir(parents=True, exist_ok=True)
     click.echo(pack_directory(directory.absolute(), into, ArchiveLimits.from_settings(_parts().settings)))
 
 

@@ -173,4 +173,7 @@ def load_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
                 values[setting.name] = parse(environ[variable])
             except ValueError as error:
                 raise ConfigurationError(f"{variable} {error}, not {environ[variable]!r}.") from None
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.plugin_dir == settings.archive_dir:
+        raise ConfigurationError("CADENCE_STORE_PLUGIN and CADENCE_STORE_ARCHIVED must be two different folders.")
+    return settings

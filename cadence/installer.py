@@ -39,8 +39,9 @@ from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
 from cadence.storage.locks import plugin_lock
+from cadence.storage.owners import is_alive
 from cadence.storage.publication import publish_version, remove_version
-from cadence.storage.recovery import Rebuild, settle_plugin
+from cadence.storage.recovery import Rebuild, interrupted_outcome, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
 from cadence.storage.versions import Publication
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 
 #: Installs that may wait for their turn in the background; each holds a thread but does no work.
 _QUEUE_THREADS = 32
+#: How long a shutdown waits for installs that are cancelled, in seconds.
+_CLOSE_SECONDS = 10.0
 
 
 class Installer:
@@ -80,6 +83,7 @@ class Installer:
         self._rebuild = rebuild
         self._turns = threading.BoundedSemaphore(max_concurrent)
         self._running: dict[str, Progress] = {}
+        self._none_left = threading.Condition()
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
 
     def install(self, upload: Upload, options: InstallOptions) -> InstallResult:
@@ -96,7 +100,10 @@ class Installer:
             self._queue.submit(self._run_quietly, install_id, upload, options)
         except RuntimeError:  # the queue is shut down
             Path(upload.path).unlink(missing_ok=True)
-            raise PluginUnavailable("The server is shutting down. Upload the plugin again.") from None
+            error = PluginUnavailable("The server is shutting down. Upload the plugin again.")
+            progress = self._running[install_id]
+            self._finish(install_id, InstallState.CANCELLED, error.status, failure_json(error), progress)
+            raise error from None
         return install_id
 
     def delete(self, ref: PluginRef) -> str | None:
@@ -122,19 +129,35 @@ class Installer:
         """One install as it stands: from memory while it runs here, else from the index."""
         record = self._index.install(install_id)
         progress = self._running.get(install_id)
-        if record is not None and record.state is InstallState.RUNNING and progress is not None:
+        if record is None or record.state is not InstallState.RUNNING:
+            return record
+        if progress is not None:
             return structs.replace(record, stages=progress.stages)
-        return record
+        return self._of_another_process(record)
+
+    def _of_another_process(self, record: InstallRecord) -> InstallRecord:
+        """Where that process has died, the next start will say so in the index; whoever asks is told now."""
+        owner = next((run.owner for run in self._index.running_installs() if run.id == record.id), None)
+        if owner is None or is_alive(self._index.instance, owner):
+            return record
+        ref = next((one.ref for one in self._index.versions() if one.install_id == record.id), None)
+        return structs.replace(record, state=InstallState.INTERRUPTED, status=500, outcome=interrupted_outcome(ref))
 
     def records(self, limit: int) -> list[InstallRecord]:
         """The latest installs, newest first."""
         return [self.record(record.id) or record for record in self._index.installs(limit)]
 
-    def close(self) -> None:
-        """Cancel what runs and wait for it to clean up."""
+    def cancel_all(self) -> None:
+        """Cancel what runs and what waits."""
         for progress in list(self._running.values()):
             progress.cancelled.set()
+
+    def close(self) -> None:
+        """Cancel what runs and wait for it to clean up."""
+        self.cancel_all()
         self._queue.shutdown(wait=True, cancel_futures=False)
+        with self._none_left:
+            self._none_left.wait_for(lambda: not self._running, _CLOSE_SECONDS)
 
     def _begin(self, upload: Upload) -> str:
         install_id = secrets.token_hex(8)
@@ -161,10 +184,13 @@ class Installer:
         try:
             with full_disk_refused("install the plugin"):
                 result = self._install(install_id, upload, options, progress)
-        except CadenceError as error:
+        except CadenceError as failure:
+            error = _really(failure, progress)
             state = InstallState.CANCELLED if isinstance(error, Cancelled) else InstallState.FAILED
             self._finish(install_id, state, error.status, failure_json(error), progress)
-            raise
+            if error is failure:
+                raise
+            raise error from failure
         except BaseException:
             unexpected = CadenceError("The server's log has the reason. Nothing of the upload was kept.")
             self._finish(install_id, InstallState.FAILED, 500, failure_json(unexpected), progress)
@@ -180,7 +206,9 @@ class Installer:
             self._index.append_lines(install_id, progress.lines)
             self._index.finish_install(install_id, state, status, outcome, progress.stages)
         finally:
-            self._running.pop(install_id, None)
+            with self._none_left:
+                self._running.pop(install_id, None)
+                self._none_left.notify_all()
 
     def _install(self, install_id: str, upload: Upload, options: InstallOptions, progress: Progress) -> InstallResult:
         with ExitStack() as stack:
@@ -239,6 +267,13 @@ class Installer:
         with progress.stage(Stage.ACTIVATE, cancellable=False):
             if publication.activated:
                 self._live_set.swap(structs.replace(record, active=True), worker, self._index.generation())
+
+
+def _really(failure: CadenceError, progress: Progress) -> CadenceError:
+    """What failed because it was cancelled, such as a trial whose worker was killed, is not the plugin's fault."""
+    if progress.cancelled.is_set() and not (isinstance(failure, Cancelled) and failure.sentences):
+        return Cancelled("The install was cancelled; nothing of it is left.", ref=failure.ref)
+    return failure
 
 
 def _claimed_name(text: str) -> tuple[str | None, str | None]:

@@ -51,9 +51,9 @@ class Parts:
         self._running: Running | None = None
 
     @property
-    def running(self) -> "Running":
-        """The runtime of this process; starts it where it is not started yet."""
-        return self._running or self.start()
+    def serving(self) -> "Running":
+        """The runtime of a server process; starts it with the first request where ``flask serve`` has not."""
+        return self._running or self.start(serve=True)
 
     def start(self, *, serve: bool = False) -> "Running":
         """Start the runtime, once; a second call returns the same.
@@ -152,6 +152,7 @@ class Running:
 
     def close(self) -> None:
         """End it all: no process and no file of this process is left."""
+        self.installer.cancel_all()
         self.live_set.close()
         # Those that are still loading too, so nothing below has to wait for a plugin.
         self._launcher.close()

@@ -64,6 +64,8 @@ class Reconciler:
     def start(self) -> None:
         """Bring the live set up for the first time, in the background, and keep it in step from then on."""
         self._seen_reload = self._index.reload_generation()
+        generation = self._index.generation()
+        self._live_set.expect(self._index.active(), generation)
         self._thread.start()
 
     def stop(self) -> None:
@@ -74,9 +76,9 @@ class Reconciler:
 
     def reload(self) -> ReloadReport:
         """Load every plugin anew, here and in all other server processes; answers for this one."""
-        generation = self._index.request_reload()
         with self._one_at_a_time:
-            self._seen_reload = generation
+            # Under the lock, or the watching thread would take the request for somebody else's.
+            self._seen_reload = self._index.request_reload()
             return self._reconcile(reload=True)
 
     def catch_up(self) -> None:
@@ -89,13 +91,14 @@ class Reconciler:
                 self._reconcile(reload=reload)
 
     def _reconcile(self, *, reload: bool) -> ReloadReport:
-        adopted = self._adopt() if reload or self._seen < 0 else []
         # The generation first: what is read after it is at least as new.
         generation = self._index.generation()
         done = self._live_set.reconcile(self._index.active(), generation, reload=reload)
+        if reload or self._seen < 0:
+            # After those that are known: a new one that takes its time keeps nobody waiting.
+            done += self._adopt()
         self._seen = generation
-        refused = [plugin for plugin in adopted if not plugin.loaded]
-        report = ReloadReport.of([*done, *refused])
+        report = ReloadReport.of(done)
         self._index.server_report(self._server_id, generation, to_builtins(report))
         return report
 

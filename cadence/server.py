@@ -8,8 +8,10 @@ One process serves; a supervisor process in front of it holds the port and start
 """
 
 import ctypes
+import errno
 import os
 import signal
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -34,9 +36,11 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """
     if not is_loopback(settings.host):
         raise ConfigurationError(
-            f"CADENCE_HOST {settings.host!r} can be reached from other machines, and this server has no access "
-            "control yet. Use 127.0.0.1, or put a proxy that has it in front."
+            f"CADENCE_HOST {settings.host!r} is not an address of this machine alone, and this server has no access "
+            "control yet. Use 127.0.0.1, ::1 or localhost, and put a proxy that has it in front."
         )
+    address = "127.0.0.1" if settings.host.lower() == "localhost" else settings.host
+    _require_free(address, settings.port)
     supervisor = os.getpid()
 
     def application() -> Any:
@@ -44,7 +48,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     server = Granian(
         "cadence",
-        address="127.0.0.1" if settings.host == "localhost" else settings.host,
+        address=address,
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,
@@ -55,6 +59,18 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     )
     server.on_startup(lambda: announce(_start_up_line(settings)))  # called once the port is ours
     server.serve(target_loader=application, wrap_loader=False)
+
+
+def _require_free(address: str, port: int) -> None:
+    """Check that nobody listens there: granian shares a port with another one of its kind without a word."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            reason = "is in use by another program" if error.errno == errno.EADDRINUSE else error.strerror
+            raise ConfigurationError(f"CADENCE_PORT {port} on {address} {reason}. Set another, or end it.") from None
 
 
 def _application(settings: Settings, supervisor: int) -> Any:

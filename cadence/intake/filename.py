@@ -26,6 +26,9 @@ RUNTIME_NAMES = frozenset(
     }
 )  # fmt: skip
 
+# What the API's addresses mean by these words is no plugin (``/plugins/upload``).
+RESERVED_NAMES = frozenset({"list", "reload", "upload", "uploaded", "validate"})
+
 _SUFFIX = re.compile(r"\.zip", re.IGNORECASE | re.ASCII)
 _BROWSER_COUNTER = re.compile(r" ?\([0-9]{1,4}\)$")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -88,6 +91,8 @@ def _check_name(name: str) -> None:
         raise ValueError(f"has the name {module!r}, which is a keyword of Python and cannot be imported")
     if module in sys.stdlib_module_names:
         raise ValueError(f"has the name {module!r}, which is taken by Python's standard library")
+    if name in RESERVED_NAMES:
+        raise ValueError(f"has the name {name!r}, which means something else in the server's addresses")
     if module in RUNTIME_NAMES:
         raise ValueError(f"has the name {module!r}, which is taken by a package that runs the plugins")
 

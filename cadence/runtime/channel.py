@@ -30,6 +30,10 @@ class MessageTooDeep(Exception):
     """The request is nested too deeply; nothing was sent."""
 
 
+class ChannelGone(Exception):
+    """The stream had ended before anything was sent."""
+
+
 class ReplyTimeout(Exception):
     """The deadline passed."""
 
@@ -69,6 +73,7 @@ class Channel:
         self._reading = threading.Lock()
         self._sending = threading.Lock()
         self._closed: str | None = None
+        self._disposed = False
 
     def receive_loaded(self, timeout: float) -> wire.Loaded:
         """The first message of a worker. Nothing else may be in flight.
@@ -88,7 +93,8 @@ class Channel:
     def request(self, build: Callable[[int], wire.Call | wire.CheckHealth], timeout: float) -> wire.Reply:
         """Send what ``build`` makes of a fresh id and wait for its reply.
 
-        :raises ChannelClosed: when the worker ended or broke the protocol.
+        :raises ChannelGone: when the worker had ended before the request could be sent.
+        :raises ChannelClosed: when it ended later, or broke the protocol.
         :raises ReplyTimeout: after ``timeout`` seconds.
         :raises MessageTooLarge: when the request is larger than a frame may be.
         :raises MessageTooDeep: when it is nested deeper than a message may be.
@@ -117,8 +123,15 @@ class Channel:
             pending.wake()
 
     def dispose(self) -> None:
-        """Give the descriptor back; the channel must be closed, so whoever holds a lock is about to leave."""
+        """Give the descriptor back; what the worker sent before it ended can still be read.
+
+        The channel must be closed, so whoever holds a lock is about to leave.
+        """
         with self._reading, self._sending:
+            with contextlib.suppress(OSError):
+                while self._reader.read(self._socket):
+                    pass
+            self._disposed = True
             self._socket.close()
 
     def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
@@ -131,7 +144,7 @@ class Channel:
             except BaseException as error:
                 del self._pending[id_]
                 if isinstance(error, OSError):
-                    raise ChannelClosed(self._closed or "it closed its channel") from None
+                    raise ChannelGone from None
                 raise
         return id_
 
@@ -170,8 +183,6 @@ class Channel:
                     self._lead(pending, deadline)
                 finally:
                     self._reading.release()
-            elif self._closed is not None:
-                raise ChannelClosed(self._closed)
             elif not pending.woken.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 raise ReplyTimeout
         return pending.reply
@@ -205,7 +216,8 @@ class Channel:
             raise self._broken(str(error)) from None
 
     def _read(self, deadline: float) -> None:
-        if self._closed is not None:
+        # Also from a channel that is closed: a worker that answers and ends has answered.
+        if self._disposed:
             raise ChannelClosed(self._closed)
         if not self._readable.poll(_milliseconds(deadline)):
             raise ReplyTimeout

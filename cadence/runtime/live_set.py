@@ -176,7 +176,7 @@ class LiveSet:
                 slot.changed.notify_all()
         if ousted is not None and (stale or ousted is not worker):
             self._retire(ousted)
-        if not stale and worker.ended.is_set():
+        if not stale and worker.gone:
             self._ended(worker)
         return not stale
 
@@ -210,14 +210,21 @@ class LiveSet:
         for name, slot in list(self._slots.items()):
             if name not in desired and slot.record is not None:
                 self.remove(name, generation)
-        due = [record for record in desired.values() if reload or self._differs(record)]
-        for record in due:
-            self._expect(record, generation)
-        return sorted(self._bring_up(due, generation), key=lambda done: done.name)
+        due = [record for record in desired.values() if reload or self._differs(record) or self._is_down(record)]
+        self.expect(desired, generation)
+        return sorted(self._bring_up(due, generation, reload=reload), key=lambda done: done.name)
 
     def reconcile_one(self, record: VersionRecord, generation: int) -> Reloaded | None:
         """As :meth:`reconcile`, for one plugin that should answer as ``record`` says."""
         return self._start(record, generation) if self._differs(record) else None
+
+    def expect(self, desired: Mapping[str, VersionRecord], generation: int) -> None:
+        """Show plugins that have no worker yet as starting, so that calls wait for them."""
+        for record in desired.values():
+            slot = self._slot(record.ref.name)
+            with slot.changed:
+                if slot.record is None and slot.generation <= generation:
+                    slot.record, slot.error, slot.generation = record, None, generation
 
     def close(self) -> None:
         """Take no new calls and end every worker; calls in flight get a short while to finish."""
@@ -246,22 +253,23 @@ class LiveSet:
             return True
         return (slot.record.ref, slot.record.install_id) != (record.ref, record.install_id)
 
-    def _expect(self, record: VersionRecord, generation: int) -> None:
-        """Show a plugin that has no worker yet as starting."""
+    def _is_down(self, record: VersionRecord) -> bool:
+        """Whether it was expected and nobody has begun to start it."""
         slot = self._slot(record.ref.name)
-        with slot.changed:
-            if slot.record is None and slot.generation <= generation:
-                slot.record, slot.error, slot.generation = record, None, generation
+        return slot.worker is None and slot.error is None
 
-    def _bring_up(self, due: Iterable[VersionRecord], generation: int) -> list[Reloaded]:
-        started = [self._supervisor.soon(partial(self._start, record, generation)) for record in due]
+    def _bring_up(self, due: Iterable[VersionRecord], generation: int, *, reload: bool) -> list[Reloaded]:
+        started = [self._supervisor.soon(partial(self._start, record, generation, anew=reload)) for record in due]
         return [future.result() for future in started]
 
-    def _start(self, record: VersionRecord, generation: int) -> Reloaded:
+    def _start(self, record: VersionRecord, generation: int, *, anew: bool = False) -> Reloaded:
+        """Bring a version up; one that answers already is started anew only when that is wanted."""
         started = time.monotonic()
         slot = self._slot(record.ref.name)
         with slot.changing:
-            error = self._load_and_swap(slot, record, generation)
+            # Whoever held the lock before may have done it.
+            done = not anew and slot.worker is not None and not self._differs(record)
+            error = None if done else self._load_and_swap(slot, record, generation)
         view = slot.view()
         health = view.report.health if view else None
         return Reloaded(
@@ -337,7 +345,7 @@ class LiveSet:
                 return
             worker.replacing = True
             record, generation = slot.record, slot.generation
-        self._supervisor.soon(lambda: self._start(record, generation))
+        self._supervisor.soon(lambda: self._start(record, generation, anew=True))
 
     def _ended(self, worker: Worker) -> None:
         """A worker has ended: if it was the one that answers, start it again, later each time in a row."""

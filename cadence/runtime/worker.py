@@ -19,7 +19,7 @@ from cadence.errors import (
     WorkerEnded,
 )
 from cadence.model import Fault, HealthReport, PluginRef, Stage, TrialReport
-from cadence.runtime.channel import Channel, ChannelClosed, MessageTooDeep, MessageTooLarge, ReplyTimeout
+from cadence.runtime.channel import Channel, ChannelClosed, ChannelGone, MessageTooDeep, MessageTooLarge, ReplyTimeout
 from cadence_sdk._runtime import wire
 
 #: How long the status of a worker may take to arrive after its channel closed, in seconds.
@@ -46,6 +46,8 @@ class Worker:
     ) -> None:
         self.ref = ref
         self.pid = 0
+        #: Whether the process has ended; ``ended`` follows once nobody is sent here any more.
+        self.gone = False
         self.ended = threading.Event()
         self.end_words = ""
         self.started_at = time.monotonic()
@@ -136,7 +138,7 @@ class Worker:
         """Called by the launcher: the process exists."""
         with self._gate:
             self.pid = pid
-            if self.ended.is_set():
+            if self.gone:
                 os.close(pidfd)
             else:
                 self._pidfd = pidfd
@@ -145,13 +147,15 @@ class Worker:
         """Called by the zygote's handle: the process has ended with this ``waitpid`` status."""
         with self._gate:
             self.end_words = self.end_words or exit_words(status)
-            self.ended.set()
+            self.gone = True
             if self._pidfd >= 0:
                 os.close(self._pidfd)
                 self._pidfd = -1
+        # First of all nobody may be sent to it any more; then those who wait for it are told.
+        self._on_end(self)
+        self.ended.set()
         self._channel.close(self.end_words)
         self._channel.dispose()
-        self._on_end(self)
 
     def _request(self, build: Callable[[int], wire.Call | wire.CheckHealth], what: str, timeout: float) -> wire.Reply:
         with self._gate:
@@ -160,6 +164,11 @@ class Worker:
             self._in_flight += 1
         try:
             return self._channel.request(build, timeout)
+        except ChannelGone:
+            # Nothing was sent, so another worker may be asked without doing anything twice.
+            self.kill("it closed its channel")
+            self.ended.wait(_EXIT_NOTICE_SECONDS)
+            raise Draining from None
         except MessageTooLarge as refused:
             raise RequestTooLarge(f"The arguments of {what} have {refused}.", ref=self.ref) from None
         except MessageTooDeep:

@@ -231,7 +231,7 @@ class _Recovery:
         installed = {record.install_id: record.ref for record in self._index.versions()}
         dead = [run.id for run in self._index.running_installs() if not is_alive(self._index.instance, run.owner)]
         for id in dead:
-            outcome = _interrupted_outcome(installed.get(id))
+            outcome = interrupted_outcome(installed.get(id))
             self._index.finish_install(id, InstallState.INTERRUPTED, 500, outcome)
         return dead
 
@@ -267,9 +267,10 @@ class _Recovery:
             act(ref)
 
 
-def _interrupted_outcome(installed: PluginRef | None) -> dict[str, object]:
+def interrupted_outcome(installed: PluginRef | None) -> dict[str, object]:
+    """The JSON outcome of an install whose server died; ``installed`` is its plugin where it is there all the same."""
     if installed is None:
-        details = "The server ended during the install. Nothing of it was kept; upload the plugin again."
+        details = "The server ended during the install. Nothing was changed; upload the plugin again."
         return {"success": False, "message": "Install interrupted", "details": details}
     return {
         "success": False,

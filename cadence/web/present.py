@@ -251,7 +251,7 @@ def _result_sentence(record: InstallRecord) -> str:
     if record.state is InstallState.CANCELLED:
         return "The install was cancelled. Nothing was changed."
     if record.state is InstallState.INTERRUPTED:
-        return "The server stopped during this install. Nothing was changed: upload the file again."
+        return str((record.outcome or {}).get("details") or "The server ended during it. Nothing was changed.")
     return f"{(record.outcome or {}).get('message', 'The install failed')}. Nothing was changed."
 
 

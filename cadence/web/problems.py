@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 API_PREFIX = "/api/"
 
 
+def _is_api() -> bool:
+    return f"{request.path}/".startswith(API_PREFIX)
+
+
 def register(app: Flask) -> None:
     """Have every error of the application answered here."""
     app.register_error_handler(CadenceError, _answer)
@@ -24,7 +28,7 @@ def register(app: Flask) -> None:
 
 
 def _answer(error: CadenceError) -> Response:
-    if not request.path.startswith(API_PREFIX):
+    if not _is_api():
         return problem_page(error)
     response = Response(json.encode(failure_json(error)), status=error.status, mimetype="application/json")
     if error.status == 503:
@@ -35,7 +39,7 @@ def _answer(error: CadenceError) -> Response:
 def _answer_http(error: HTTPException) -> Response | HTTPException:
     if isinstance(error, RequestRedirect):
         return error
-    if not request.path.startswith(API_PREFIX):
+    if not _is_api():
         return problem_page(error)
     response = _answer(_in_our_words(error))
     for name, value in error.get_headers():
@@ -46,7 +50,7 @@ def _answer_http(error: HTTPException) -> Response | HTTPException:
 
 def _answer_unexpected(error: Exception) -> Response:
     log.exception("%s %s failed", request.method, request.path)
-    if not request.path.startswith(API_PREFIX):
+    if not _is_api():
         return problem_page(error)
     return _answer(CadenceError("The server's log has the reason. Nothing was changed by halves."))
 

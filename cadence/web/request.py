@@ -20,7 +20,7 @@ class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        file = parts().running.receive()
+        file = parts().serving.receive()
         self.__dict__.setdefault("_received", []).append(file)
         return file
 

@@ -40,7 +40,7 @@ class PluginServices:
     @property
     def running(self) -> Running:
         """The runtime, started where it was not."""
-        return self._parts.start(serve=True)
+        return self._parts.serving
 
     @property
     def max_upload_bytes(self) -> int:

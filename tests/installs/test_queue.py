@@ -52,14 +52,14 @@ class Gate:
 
 def submit(parts: Parts, name: str, version: str = "1.0.0", *, gated: bool = False) -> str:
     files = plugin_files(name, version, tools=GATED) if gated else plugin_files(name, version)
-    with parts.running.receive() as file:
+    with parts.serving.receive() as file:
         file.write(archive_bytes(files))
         upload = file.finish(f"{name}-{version}.zip")
-    return parts.running.installer.submit(upload, InstallOptions())
+    return parts.serving.installer.submit(upload, InstallOptions())
 
 
 def record(parts: Parts, install_id: str) -> InstallRecord:
-    found = parts.running.installer.record(install_id)
+    found = parts.serving.installer.record(install_id)
     assert found is not None
     return found
 
@@ -126,7 +126,7 @@ def test_closing_cancels_what_runs_and_what_waits_and_leaves_nothing(parts: Part
 
 
 def test_an_install_that_comes_after_the_end_is_refused_and_leaves_no_file(parts: Parts, settings: Settings) -> None:
-    parts.running.installer.close()
+    parts.serving.installer.close()
     with pytest.raises(PluginUnavailable):
         submit(parts, "late")
     assert not list(settings.instance.glob("store_archived/.uploads/*/*"))
@@ -151,6 +151,6 @@ def test_the_version_that_answers_after_a_deletion_is_loaded_once(
             await_success(parts, submit(parts, name, version))
     monkeypatch.setattr(Launcher, "launch", counted)
     for name in names:
-        parts.running.installer.delete(PluginRef(name, "1.1.0"))
-    parts.running.reconciler.catch_up()
+        parts.serving.installer.delete(PluginRef(name, "1.1.0"))
+    parts.serving.reconciler.catch_up()
     assert launched == [PluginRef(name, "1.0.0") for name in names]

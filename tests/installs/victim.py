@@ -39,7 +39,7 @@ def main(instance: Path, point: str, action: str, archive: str | None = None) ->
         _die_at_stage(when, Stage(where), die)
     parts = Parts(Settings(instance=instance))
     if action == "delete":
-        parts.running.installer.delete(PluginRef("demo_plugin", "1.1.0"))
+        parts.serving.installer.delete(PluginRef("demo_plugin", "1.1.0"))
     else:
         assert archive is not None
         _install(parts, Path(archive), InstallOptions(force_overwrite=action == "overwrite"))
@@ -47,10 +47,10 @@ def main(instance: Path, point: str, action: str, archive: str | None = None) ->
 
 
 def _install(parts: Parts, archive: Path, options: InstallOptions) -> None:
-    with parts.running.receive() as file:
+    with parts.serving.receive() as file:
         file.write(archive.read_bytes())
         upload = file.finish(archive.name)
-    parts.running.installer.install(upload, options)
+    parts.serving.installer.install(upload, options)
 
 
 def _die_at_call(when: str, where: str, die: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from textwrap import dedent
 from typing import Any, TypeVar
 
@@ -55,7 +56,7 @@ class House:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.running = parts.running
+        self.running = parts.start()
         self.live_set = self.running.live_set
 
     def install(self, tools: str, name: str = "demo_plugin", version: str = "1.0.0", **options: Any) -> InstallResult:
@@ -86,9 +87,17 @@ class House:
         return eventually(lambda: (now := self.pid(name)) != pid and now) or 0
 
     def workers(self) -> set[int]:
-        """The processes that the zygote has forked and that are there yet."""
+        """The processes that run a plugin of this house, or are about to."""
         zygote = self.running.zygote.pid
-        return {child.pid for child in psutil.Process(zygote).children()} if zygote else set()
+        children = psutil.Process(zygote).children() if zygote else []
+        return {child.pid for child in children if self._runs_here(child)}
+
+    def _runs_here(self, process: psutil.Process) -> bool:
+        """Whether it is in the data folder of a plugin; the worker forked ahead, with no plugin yet, is not."""
+        try:
+            return Path(process.cwd()).is_relative_to(self.parts.settings.instance)
+        except psutil.NoSuchProcess:
+            return False
 
     def run_folders(self) -> set[str]:
         """The private folders of workers."""

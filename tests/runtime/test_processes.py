@@ -73,7 +73,9 @@ def test_what_a_plugin_started_ends_with_the_server_that_is_killed(server: Serve
 
 def test_a_worker_holds_its_channel_and_its_log_and_nothing_else(server: Server) -> None:
     held = {int(fd): what for fd, what in server.seen["descriptors"].items() if not what.startswith("/proc")}
-    assert set(held) == {0, 1, 2, 3}
+    # What it opened for itself: the timer that slow calls are noticed by.
+    assert set(held.values()) - {"anon_inode:[timerfd]"} == {held[fd] for fd in (0, 1, 2, 3)}
+    assert len(held) <= 5
     assert held[0] == "/dev/null"
     assert held[1] == held[2]
     assert held[1].startswith("pipe:")
@@ -214,7 +216,7 @@ def test_closing_ends_every_process_also_one_that_still_loads(settings: Settings
         eventually(lambda: len(house.workers()) == 2)
         parts.close()
         assert isinstance(installing.exception(), CadenceError)
-    eventually(lambda: not psutil.Process(before).children())
+    eventually(lambda: not house.workers())
     assert not list((settings.instance / "run").iterdir())
 
 

@@ -31,13 +31,18 @@ OPERATIONS = (
     ),
     Operation("POST", "/plugins/reload", plugins.reload, "Load every plugin anew", {200: answers.Reload}),
     Operation("GET", "/plugins", plugins.plugins, "List the plugins and how they stand", {200: answers.PluginList}),
-    Operation("GET", "/plugins/<name>", plugins.plugin, "Show one plugin", {200: answers.PluginAnswer}, (404,)),
+    Operation("GET", "/plugins/<plugin:name>", plugins.plugin, "Show one plugin", {200: answers.PluginAnswer}, (404,)),
     Operation(
-        "GET", "/plugins/<name>/tools", plugins.tools, "List the tools that answer now", {200: answers.ToolList}, (404,)
+        "GET",
+        "/plugins/<plugin:name>/tools",
+        plugins.tools,
+        "List the tools that answer now",
+        {200: answers.ToolList},
+        (404,),
     ),
     Operation(
         "POST",
-        "/plugins/<name>/tools/<tool>",
+        "/plugins/<plugin:name>/tools/<tool>",
         plugins.call_tool,
         "Call a tool",
         {200: answers.CallAnswer},

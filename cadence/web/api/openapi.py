@@ -12,6 +12,7 @@ from msgspec.json import schema_components
 
 from cadence.web.api.answers import Failure
 
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
 #: Every operation may be refused by the guard, or fail on an error of the server.
 _ALWAYS = (403, 500)
@@ -70,7 +71,7 @@ def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
     for operation in operations:
-        path = prefix + re.sub(r"<(\w+)>", r"{\1}", operation.rule)
+        path = prefix + _PARAMETER.sub(r"{\1}", operation.rule)
         paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, by_type)
     return {
         "openapi": "3.1.0",
@@ -86,7 +87,7 @@ def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> d
         "summary": operation.summary,
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"<(\w+)>", operation.rule)
+            for name in _PARAMETER.findall(operation.rule)
         ],
         "responses": {str(status): _response(status, by_type[type_]) for status, type_ in operation.answers.items()}
         | {str(status): _response(status, by_type[Failure]) for status in (*operation.errors, *_ALWAYS)},

@@ -38,7 +38,7 @@ def tools(name: str) -> Response:
 def call_tool(name: str, tool: str) -> Response:
     """Call a tool with the arguments in the body."""
     request.max_content_length = parts().settings.max_message_bytes
-    result = parts().running.live_set.call(name, tool, arguments())
+    result = parts().serving.live_set.call(name, tool, arguments())
     return reply(answers.CallAnswer(result=result.result, plugin_version=result.plugin_version, ms=result.ms))
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Response, request
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import MsgspecError, Struct, json
 
 from cadence.errors import InvalidRequest
 
@@ -26,7 +26,7 @@ def arguments() -> dict[str, Any]:
         return {}
     try:
         return _decode_arguments(body)
-    except (DecodeError, ValidationError, RecursionError) as error:
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"The body must be a JSON object with the tool's arguments: {error}.") from None
 
 

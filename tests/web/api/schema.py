@@ -39,7 +39,7 @@ class Document:
 
     def operation(self, method: str, rule: str) -> dict[str, Any] | None:
         """The operation of a Flask rule, such as ``/api/v1/plugins/<name>``."""
-        path = re.sub(r"<(\w+)>", r"{\1}", rule)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
         found: dict[str, Any] | None = self.raw["paths"].get(path, {}).get(method.lower())
         return found
 

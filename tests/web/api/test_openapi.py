@@ -30,7 +30,7 @@ def test_every_reference_leads_somewhere(document: Document) -> None:
 
 def test_every_rule_of_the_api_is_in_the_document_and_the_other_way_round(app: Flask, document: Document) -> None:
     served = {
-        (method.lower(), re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith("api.") and rule.endpoint != "api.openapi"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -176,10 +176,10 @@ def test_a_tool_call_whose_body_is_over_the_message_limit_is_refused_and_harms_n
     try:
         client = app.test_client()
         assert upload(client).status_code == 201
-        before = parts.running.live_set.plugin("demo_plugin")
+        before = parts.serving.live_set.plugin("demo_plugin")
         body = b'{"a": "' + b"x" * 1_500_000 + b'"}'
         assert client.post("/api/v1/plugins/demo_plugin/tools/add", data=body).status_code == 413
-        after = parts.running.live_set.plugin("demo_plugin")
+        after = parts.serving.live_set.plugin("demo_plugin")
         assert before is not None
         assert after is not None
         assert (after.status, after.pid) == ("live", before.pid)

@@ -111,12 +111,12 @@ def test_a_result_arrives_as_json(results: FlaskClient, key: str, value: object)
 def test_a_result_that_is_no_json_is_put_into_json_or_refused_and_the_worker_lives(
     results: FlaskClient, parts: Parts, key: str
 ) -> None:
-    live = parts.running.live_set.plugin("demo_plugin")
+    live = parts.serving.live_set.plugin("demo_plugin")
     answer = call(results, "give", {"key": key})
     assert answer.status_code in (200, 502)
     json.loads(answer.text, parse_constant=pytest.fail)  # NaN and Infinity are no JSON
     assert call(results, "give", {"key": "float"}).get_json()["result"] == 0.1
-    now = parts.running.live_set.plugin("demo_plugin")
+    now = parts.serving.live_set.plugin("demo_plugin")
     assert live is not None
     assert now is not None
     assert now.pid == live.pid

@@ -136,9 +136,9 @@ def test_deleting_a_plugin_that_never_was_leaves_no_lock_behind(client: FlaskCli
 
 def test_a_reload_loads_every_plugin_and_says_how_each_went(client: FlaskClient, parts: Parts) -> None:
     install(client)
-    before = parts.running.live_set.plugin("demo_plugin")
+    before = parts.serving.live_set.plugin("demo_plugin")
     body = client.post("/api/v1/plugins/reload").get_json()
-    after = parts.running.live_set.plugin("demo_plugin")
+    after = parts.serving.live_set.plugin("demo_plugin")
     assert (body["success"], body["message"]) == (True, "Plugins reloaded successfully")
     assert (body["loaded"], body["healthy"], body["failed"]) == (1, 1, 0)
     assert [(plugin["name"], plugin["version"], plugin["error"]) for plugin in body["plugins"]] == [
