@@ -30,7 +30,7 @@ class MessageTooDeep(Exception):
     """The request is nested too deeply; nothing was sent."""
 
 
-class ChannelGone(Exception):
+class ChannelGone(ChannelClosed):
     """The stream had ended before anything was sent."""
 
 
@@ -135,7 +135,9 @@ class Channel:
             self._socket.close()
 
     def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
-        with self._sending:
+        if not self._sending.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise ReplyTimeout
+        try:
             id_ = self._last_id = next(self._ids)
             message = self._framed(build(id_))
             self._pending[id_] = pending
@@ -144,8 +146,10 @@ class Channel:
             except BaseException as error:
                 del self._pending[id_]
                 if isinstance(error, OSError):
-                    raise ChannelGone from None
+                    raise ChannelGone(self._closed or "it closed its channel") from None
                 raise
+        finally:
+            self._sending.release()
         return id_
 
     def _framed(self, request: wire.Call | wire.CheckHealth) -> bytes:

@@ -345,7 +345,12 @@ class LiveSet:
                 return
             worker.replacing = True
             record, generation = slot.record, slot.generation
-        self._supervisor.soon(lambda: self._start(record, generation, anew=True))
+
+        def replace() -> None:
+            if self._start(record, generation, anew=True).error is not None:
+                worker.replacing = False  # the next deadline it misses is another chance
+
+        self._supervisor.soon(replace)
 
     def _ended(self, worker: Worker) -> None:
         """A worker has ended: if it was the one that answers, start it again, later each time in a row."""

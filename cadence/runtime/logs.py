@@ -11,6 +11,8 @@ from msgspec import Struct
 
 _CHUNK_BYTES = 65536
 _MAX_LINE_BYTES = 8192
+#: What a line costs beside its text, so that a flood of empty ones is bounded too.
+_LINE_COST_BYTES = 64
 
 
 class LogLine(Struct, frozen=True):
@@ -65,7 +67,7 @@ class Logs:
         """The last ``count`` lines of a plugin, oldest first; of one version only where it is given."""
         with self._lock:
             lines = [line for line in self._lines.get(name, ()) if version in (None, line.version)]
-        return tuple(lines[-count:])
+        return tuple(lines[-count:]) if count > 0 else ()
 
     def close(self) -> None:
         """Stop reading and close every pipe."""
@@ -121,7 +123,11 @@ class Logs:
             for text in texts:
                 line = LogLine(now, source.version, text[:_MAX_LINE_BYTES].decode("utf-8", "backslashreplace"))
                 lines.append(line)
-                size += len(line.text) + 1
+                size += _cost(line)
             while size > self._max_bytes and lines:
-                size -= len(lines.popleft().text) + 1
+                size -= _cost(lines.popleft())
             self._sizes[source.name] = size
+
+
+def _cost(line: LogLine) -> int:
+    return len(line.text.encode()) + _LINE_COST_BYTES

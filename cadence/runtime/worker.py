@@ -129,6 +129,9 @@ class Worker:
 
     def kill(self, reason: str) -> None:
         """End it now; whoever waits for an answer is told the reason. Does nothing to one that has ended."""
+        with self._gate:
+            if not self.gone:
+                self.end_words = self.end_words or f"was ended because {reason}"
         self._channel.close(reason)
         with self._gate, contextlib.suppress(ProcessLookupError):
             if self._pidfd >= 0:
@@ -175,7 +178,7 @@ class Worker:
             words = f"The arguments of {what} are nested more than {wire.MAX_NESTING} levels deep."
             raise InvalidArguments(words, ref=self.ref) from None
         except ReplyTimeout:
-            raise CallTimedOut(f"{what} did not answer within {timeout:g} s.", ref=self.ref) from None
+            raise CallTimedOut(f"{what} did not answer within {round(timeout, 2):g} s.", ref=self.ref) from None
         except ChannelClosed as closed:
             raise WorkerEnded(self._why(closed), ref=self.ref) from None
         finally:

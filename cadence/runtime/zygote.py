@@ -1,5 +1,6 @@
 """The server's handle on the zygote process; see :mod:`cadence_sdk._runtime.zygote` for what runs in it."""
 
+import contextlib
 import itertools
 import os
 import socket
@@ -121,7 +122,8 @@ class _Line:
             raise PluginUnavailable(f"No worker was started within {_FORK_SECONDS:g} s.") from None
 
     def close(self) -> None:
-        self._control.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it died, and its socket is closed already
+            self._control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
 
     def _await_ready(self) -> None:

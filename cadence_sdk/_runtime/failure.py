@@ -3,18 +3,28 @@
 from pathlib import Path
 from types import TracebackType
 
+#: What is kept of a text that plugin code made, in characters.
+MAX_TEXT_CHARS = 4000
 
-def describe(error: BaseException) -> str:
-    """An exception in words, ``ValueError: no such unit``, also one whose text cannot be had."""
+
+def describe(error: BaseException, folder: Path | None = None) -> str:
+    """An exception in words, ``ValueError: no such unit (tools.py:12)``, also one whose text cannot be had.
+
+    :param folder: that of the plugin; the innermost place in it that the exception came through is named.
+    """
     name = type(error).__name__
     text = text_of(error)
-    return f"{name}: {text}" if text else name
+    place = culprit(error, folder) if folder is not None else None
+    return (f"{name}: {text}" if text else name) + (f" ({place})" if place else "")
 
 
 def text_of(value: object) -> str:
-    """``str(value)``, also where that raises."""
+    """``str(value)``, also where that raises; cut where it is long, and always valid Unicode."""
     try:
-        return str(value)
+        text = str(value)
+        if len(text) > MAX_TEXT_CHARS:
+            text = f"{text[:MAX_TEXT_CHARS]}… ({len(text)} characters)"
+        return text.encode("utf-8", "backslashreplace").decode()
     except BaseException:  # noqa: BLE001  (plugin code runs in __str__, and may raise even SystemExit)
         return f"(the text of this {type(value).__name__} cannot be read)"
 

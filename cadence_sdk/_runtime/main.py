@@ -21,7 +21,7 @@ def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
         channel.sendall(wire.frame(wire.Loaded(faults=failure.faults)))
         return
     channel.sendall(_loaded(plugin, spec))
-    Server(plugin, channel, spec.max_message_bytes).serve()
+    Server(plugin, Path(spec.package), channel, spec.max_message_bytes).serve()
     plugin.close()
     os._exit(0)
 

@@ -8,10 +8,12 @@ in a thread of its own.
 """
 
 import asyncio
+import os
 import socket
 import threading
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 from cadence_sdk._runtime import wire
@@ -31,11 +33,13 @@ _Call = wire.Call | wire.CheckHealth
 class Server:
     """Serves one plugin through one channel.
 
+    :param folder: the plugin's files, to say where in them an exception was raised.
     :param max_bytes: the largest message.
     """
 
-    def __init__(self, plugin: LoadedPlugin, channel: socket.socket, max_bytes: int) -> None:
+    def __init__(self, plugin: LoadedPlugin, folder: Path, channel: socket.socket, max_bytes: int) -> None:
         self._plugin = plugin
+        self._folder = folder
         self._channel = channel
         self._max_bytes = max_bytes
         self._reader = wire.FrameReader(max_bytes)
@@ -167,7 +171,7 @@ class Server:
     def _failure(self, id_: int, error: BaseException) -> wire.Failed:
         if isinstance(error, ArgumentsInvalid):
             return wire.Failed(id_, "arguments", tuple(error.sentences))
-        return wire.Failed(id_, "raised", (describe(error),))
+        return wire.Failed(id_, "raised", (describe(error, self._folder),))
 
     def _send(self, reply: wire.Reply) -> None:
         message = wire.frame(reply)
@@ -177,5 +181,9 @@ class Server:
         elif wire.too_deep(message):
             words = f"The result is nested more than {wire.MAX_NESTING} levels deep."
             message = wire.frame(wire.Failed(reply.id, "too_large", (words,)))
-        with self._sending:
-            self._channel.sendall(message)
+        try:
+            with self._sending:
+                self._channel.sendall(message)
+        except OSError:
+            # The plugin closed the channel, or the server is gone: nobody can be answered any more.
+            os._exit(1)

@@ -92,9 +92,16 @@ class _Zygote:
         self._control = control
         self._wake = wake
         self._spare: _Spare | None = None
+        self._workers: set[int] = set()
 
     def run(self) -> None:
-        """Serve until the server closes its end."""
+        """Serve until the server closes its end; what workers started ends then too."""
+        self._serve()
+        for pid in self._workers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+    def _serve(self) -> None:
         poller = select.poll()
         poller.register(self._control, select.POLLIN)
         poller.register(self._wake, select.POLLIN)
@@ -124,6 +131,7 @@ class _Zygote:
             socket.send_fds(self._control, [wire.encode(wire.Spawned(id_, worker.pid))], [worker.pidfd])
             os.close(worker.pidfd)
             worker.socket.close()
+            self._workers.add(worker.pid)
         for fd in descriptors:
             os.close(fd)
         return True
@@ -159,6 +167,7 @@ class _Zygote:
             self._spare.socket.close()
             self._spare = None
         else:
+            self._workers.discard(pid)
             self._control.send(wire.encode(wire.Exited(pid, status)))
 
 

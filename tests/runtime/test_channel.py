@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cadence.model import Fault
-from cadence.runtime.channel import Channel, ChannelClosed, MessageTooDeep, MessageTooLarge, ReplyTimeout
+from cadence.runtime.channel import Channel, ChannelClosed, ChannelGone, MessageTooDeep, MessageTooLarge, ReplyTimeout
 from cadence_sdk._runtime import wire
 from tests.runtime.house import PATIENCE_SECONDS, eventually, threads
 
@@ -246,7 +246,7 @@ def test_a_breach_of_the_protocol_ends_every_call_and_says_what_it_was(
         assert isinstance(error, ChannelClosed)
         assert "it broke the protocol: " in str(error)
         assert words in str(error)
-    with pytest.raises(ChannelClosed, match="it broke the protocol"):
+    with pytest.raises(ChannelGone):
         ask(peer.channel)
     assert peer.socket.recv(1) == b""
 
@@ -255,7 +255,7 @@ def test_frames_beside_a_breach_are_delivered_when_they_came_before_it(peer: Pee
     asked = start(ask, peer.channel)
     peer.send(reply(peer.take().id, "answer") + raw(b"nonsense"))
     assert asked.result(PATIENCE_SECONDS) == "answer"
-    with pytest.raises(ChannelClosed, match=r"it broke the protocol|it closed its channel"):
+    with pytest.raises((ChannelClosed, ChannelGone)):
         ask(peer.channel, timeout=5)
 
 
@@ -281,7 +281,7 @@ def test_the_end_of_the_stream_ends_every_call(peer: Peer, start: Start) -> None
     for call in asked:
         assert isinstance(call.exception(PATIENCE_SECONDS), ChannelClosed)
         assert str(call.exception()) == "it closed its channel"
-    with pytest.raises(ChannelClosed, match="it closed its channel"):
+    with pytest.raises(ChannelGone):
         ask(peer.channel)
 
 
@@ -300,10 +300,10 @@ def test_closing_tells_the_reason_to_everyone_who_waits(peer: Peer, start: Start
     for call in asked:
         assert str(call.exception(PATIENCE_SECONDS)) == "it was Friday"
     peer.channel.close("it was Saturday")
-    with pytest.raises(ChannelClosed, match="it was Friday"):
+    with pytest.raises(ChannelGone):
         ask(peer.channel)
     peer.channel.dispose()
-    with pytest.raises(ChannelClosed, match="it was Friday"):
+    with pytest.raises(ChannelGone):
         ask(peer.channel)
 
 
@@ -315,7 +315,7 @@ def test_a_peer_that_does_not_read_costs_the_sender_its_deadline_and_then_the_ch
     with pytest.raises(ReplyTimeout):
         ask(generous.channel, timeout=0.2, size=10_000_000)
     assert str(waiting.exception(PATIENCE_SECONDS)) == "it did not take its requests"
-    with pytest.raises(ChannelClosed, match="it did not take its requests"):
+    with pytest.raises(ChannelGone):
         ask(generous.channel)
 
 
@@ -417,7 +417,7 @@ def test_whatever_bytes_come_the_call_ends_with_an_answer_or_in_words(data: byte
     try:
         peer.send(data)
         peer.socket.shutdown(socket.SHUT_WR)
-        with pytest.raises((ChannelClosed, AssertionError)):
+        with pytest.raises((ChannelClosed, ChannelGone, AssertionError)):
             ask(peer.channel)
     finally:
         peer.close()

@@ -148,7 +148,7 @@ def test_an_install_whose_owner_died_is_interrupted_and_one_whose_owner_lives_go
         assert record is not None
         assert record.state is InstallState.INTERRUPTED
         assert record.outcome is not None
-        assert "Nothing of it was kept" in record.outcome["details"]
+        assert "Nothing was changed" in record.outcome["details"]
         living.publish(REF, one)
         living.check()
         living.close()
