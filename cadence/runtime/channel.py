@@ -133,6 +133,8 @@ class Channel:
                     pass
             self._disposed = True
             self._socket.close()
+        # Whoever left meanwhile found the lead taken and woke nobody.
+        self._promote()
 
     def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
         if not self._sending.acquire(timeout=max(0.0, deadline - time.monotonic())):

@@ -307,6 +307,16 @@ def test_closing_tells_the_reason_to_everyone_who_waits(peer: Peer, start: Start
         ask(peer.channel)
 
 
+def test_a_caller_that_comes_while_the_channel_is_disposed_of_is_told(peer: Peer, start: Start) -> None:
+    with peer.channel._reading:  # as dispose() does, while it takes in what the worker sent last
+        asked = start(ask, peer.channel)
+        pending = peer.channel._pending[peer.take().id]
+        peer.channel.close("it was Friday")
+        eventually(pending.woken.locked)  # it was woken, found nothing to do, and waits again
+    peer.channel.dispose()
+    assert str(asked.exception(5)) == "it was Friday"
+
+
 def test_a_peer_that_does_not_read_costs_the_sender_its_deadline_and_then_the_channel(
     generous: Peer, start: Start
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cadence_sdk.testing import ArgumentsInvalid, PluginUnderTest, load_plugin
+from tests.awaiting import run_async
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDERS = sorted(path.parent.name for path in EXAMPLES.glob("*/plugin.py"))
@@ -72,7 +73,7 @@ def test_waits_of_one_turn_overlap(example: Open, tool: str) -> None:
     async def both() -> list[dict[str, float]]:
         return list(await asyncio.gather(*(plugin.acall(tool, seconds=0.2) for _ in range(2))))
 
-    first, second = asyncio.run(both())
+    first, second = run_async(both())
     assert max(first["began"], second["began"]) < min(first["ended"], second["ended"])
 
 

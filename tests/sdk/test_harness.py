@@ -1,12 +1,12 @@
 """``cadence_sdk.testing``, as a plugin's author uses it."""
 
-import asyncio
 import sys
 
 import pytest
 
 from cadence_sdk.registry import get_plugin_registry
 from cadence_sdk.testing import ArgumentsInvalid, PluginInvalid, load_plugin
+from tests.awaiting import run_async
 from tests.sdk.conftest import AGENT, PLUGIN, TOOLS, MakePlugin
 
 ASYNC_TOOLS = TOOLS.replace("def double", "async def double")
@@ -26,7 +26,7 @@ def test_a_plugin_is_loaded_called_and_put_down(make_plugin: MakePlugin) -> None
 def test_an_async_tool_is_called_with_and_without_a_loop(make_plugin: MakePlugin) -> None:
     with load_plugin(make_plugin(tools=ASYNC_TOOLS)) as plugin:
         assert plugin.call("double", number=2) == 4
-        assert asyncio.run(plugin.acall("double", number=3)) == 6
+        assert run_async(plugin.acall("double", number=3)) == 6
 
 
 def test_results_are_what_a_client_sees(make_plugin: MakePlugin) -> None:

@@ -26,6 +26,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
 from cadence_sdk._runtime.tools import ArgumentsInvalid, ToolCall
+from tests.awaiting import run_async
 
 # What a call came to: ("answered", the value), ("refused",) or ("raised", type, text).
 Outcome = tuple[Any, ...]
@@ -45,7 +46,7 @@ def direct(tool: BaseTool, args: dict[str, Any]) -> Outcome:
 
 
 def direct_async(tool: BaseTool, args: dict[str, Any]) -> Outcome:
-    return outcome(lambda: asyncio.run(ToolCall(tool).acall(args)))
+    return outcome(lambda: run_async(ToolCall(tool).acall(args)))
 
 
 def invoked(tool: BaseTool, args: dict[str, Any]) -> Outcome:
@@ -53,7 +54,7 @@ def invoked(tool: BaseTool, args: dict[str, Any]) -> Outcome:
 
 
 def invoked_async(tool: BaseTool, args: dict[str, Any]) -> Outcome:
-    return outcome(lambda: asyncio.run(tool.ainvoke(dict(args))))
+    return outcome(lambda: run_async(tool.ainvoke(dict(args))))
 
 
 # The tools
@@ -375,7 +376,7 @@ def test_an_async_function_given_as_func_is_awaited() -> None:
 
     call = ToolCall(Tool("wait", wait, "Wait."))
     assert call.is_async
-    assert asyncio.run(call.acall({"tool_input": "a"})) == "aa"
+    assert run_async(call.acall({"tool_input": "a"})) == "aa"
 
 
 # What the caller is told
@@ -469,7 +470,7 @@ def test_a_blocking_tool_that_is_awaited_runs_in_another_thread() -> None:
         """Tell the thread."""
         return threading.get_ident()
 
-    assert asyncio.run(ToolCall(where).acall({})) != threading.get_ident()
+    assert run_async(ToolCall(where).acall({})) != threading.get_ident()
 
 
 def test_the_arguments_given_are_left_as_they_are() -> None:
