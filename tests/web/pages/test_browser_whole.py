@@ -1,0 +1,79 @@
+"""The page in front of the whole house: a real plugin goes from the browser to answering calls."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from playwright.sync_api import FilePayload, expect
+
+from cadence import create_app
+from cadence.config import Settings
+from cadence.runtime.zygote import Zygote
+from tests.building import archive_bytes, example_archive, plugin_files
+from tests.conftest import parts_of
+from tests.web.pages.conftest import OpenPage
+from tests.web.pages.test_browser_upload import choose, send
+
+
+@pytest.fixture
+def app(settings: Settings, zygote: Zygote) -> Iterator[Flask]:
+    app = create_app(settings, zygote)
+    yield app
+    parts_of(app).close()
+
+
+def example(slug: str = "math_plugin-1.0.0") -> FilePayload:
+    return {"name": f"{slug}.zip", "mimeType": "application/zip", "buffer": example_archive(slug)}
+
+
+def call_add(app: Flask) -> object:
+    answer = app.test_client().post("/api/v1/plugins/math_plugin/tools/add", json={"a": 2, "b": 3}).get_json()
+    return answer.get("result")
+
+
+def test_a_plugin_is_uploaded_answers_is_reloaded_and_is_deleted(open_page: OpenPage, app: Flask) -> None:
+    page = open_page()
+    expect(page.get_by_role("heading", name="No plugins yet")).to_be_visible()
+    choose(page, example())
+    send(page)
+    expect(page.locator("#installs")).to_contain_text("math_plugin 1.0.0 is installed and answers now.")
+    card = page.get_by_role("article", name="math_plugin 1.0.0")
+    expect(card).to_contain_text("Answering")
+    expect(card).to_contain_text("multiply")
+    assert call_add(app) == 5
+    page.get_by_role("button", name="Reload plugins").click()
+    expect(page.locator(".reloaded")).to_contain_text("Reloaded 1 plugin")
+    expect(page.locator(".reloaded")).to_contain_text("1 healthy, 0 failed")
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("#notices")).to_contain_text("math_plugin 1.0.0 was deleted.")
+    expect(page.get_by_role("heading", name="No plugins yet")).to_be_visible()
+    assert call_add(app) is None
+
+
+def test_faults_are_shown_and_the_version_before_goes_on_answering(open_page: OpenPage, app: Flask) -> None:
+    page = open_page()
+    choose(page, example())
+    send(page)
+    expect(page.locator("#installs")).to_contain_text("answers now")
+    broken = archive_bytes(plugin_files("math_plugin", "2.0.0", files={"plugin.py": None, "tools.py": None}))
+    choose(page, {"name": "math_plugin-2.0.0.zip", "mimeType": "application/zip", "buffer": broken})
+    send(page)
+    row = page.locator("#installs .install").filter(has_text="math_plugin-2.0.0.zip")
+    expect(row).to_contain_text("Missing required file: plugin.py")
+    expect(row).to_contain_text("Missing required file: tools.py")
+    assert call_add(app) == 5
+
+
+def test_without_scripts_the_same_is_done_with_plain_forms(open_page: OpenPage, app: Flask) -> None:
+    page = open_page(java_script_enabled=False)
+    page.get_by_label("Choose plugin archives").set_input_files(example())
+    page.get_by_role("button", name="Upload Plugin").click()
+    expect(page.get_by_text("math_plugin 1.0.0 is installed and answers now.").first).to_be_visible(timeout=20_000)
+    assert call_add(app) == 5
+    page.goto(re.sub(r"/installs/.*", "/plugins", page.url))
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
+    page.get_by_role("button", name="Delete math_plugin 1.0.0").click()
+    expect(page.get_by_text("math_plugin 1.0.0 was deleted.")).to_be_visible()
+    assert call_add(app) is None
