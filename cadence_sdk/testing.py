@@ -14,6 +14,8 @@ The plugin is loaded and called by the code that runs in the server's workers, i
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Self
@@ -63,7 +65,7 @@ class PluginUnderTest:
         :raises BaseException: whatever the tool raises.
         """
         call = self._tool(tool)
-        return _as_seen(asyncio.run(call.acall(args)) if call.is_async else call.call(args))
+        return _as_seen(_run(call.acall(args)) if call.is_async else call.call(args))
 
     async def acall(self, tool: str, /, **args: Any) -> Any:
         """Like :meth:`call`, on the running event loop."""
@@ -174,3 +176,9 @@ def _identity(folder: str) -> tuple[str, str | None]:
 
 def _as_seen(value: Any) -> Any:
     return msgspec.json.decode(to_json(value))
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """As ``asyncio.run``, also where an event loop runs already, as other test tools leave one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
