@@ -122,7 +122,9 @@ class Installer:
             if remaining is None:
                 self._live_set.remove(ref.name, generation)
         if remaining is not None:
-            self._live_set.reconcile_one(remaining, generation)
+            started = self._live_set.reconcile_one(remaining, generation)
+            if started is not None and not started.loaded:
+                self._live_set.abandon(remaining, generation, started.error or "")
         return fallback
 
     def record(self, install_id: str) -> InstallRecord | None:

@@ -175,7 +175,7 @@ class Channel:
         writable.register(self._socket, select.POLLOUT)
         view = memoryview(message)
         while view:
-            if not writable.poll(_milliseconds(deadline)):
+            if time.monotonic() >= deadline or not writable.poll(_milliseconds(deadline)):
                 # Half a frame cannot be taken back: what would follow it could not be read.
                 self.close("it did not take its requests")
                 raise ReplyTimeout
@@ -225,7 +225,7 @@ class Channel:
         # Also from a channel that is closed: a worker that answers and ends has answered.
         if self._disposed:
             raise ChannelClosed(self._closed)
-        if not self._readable.poll(_milliseconds(deadline)):
+        if time.monotonic() >= deadline or not self._readable.poll(_milliseconds(deadline)):
             raise ReplyTimeout
         try:
             open_ = self._reader.read(self._socket)

@@ -198,6 +198,12 @@ class LiveSet:
         if ousted is not None:
             self._retire(ousted)
 
+    def abandon(self, record: VersionRecord, generation: int, error: str) -> None:
+        """Let the plugin answer no more and show why ``record``, which should answer, does not."""
+        self.remove(record.ref.name, generation)
+        self.expect({record.ref.name: record}, generation)
+        self._note_failure(self._slot(record.ref.name), record, error, generation, retry=False)
+
     def reconcile(
         self, desired: Mapping[str, VersionRecord], generation: int, *, reload: bool = False
     ) -> list[Reloaded]:
@@ -289,6 +295,10 @@ class LiveSet:
         launch = structs.replace(self._launch_of(record), trial=slot.worker is not None)
         try:
             worker = self.trial(launch)
+        except OSError as failure:
+            error = f"The host could not start it: {failure.strerror}."
+            self._note_failure(slot, record, error, generation, retry=True)
+            return error
         except CadenceError as failure:
             error = failure.in_words
             self._note_failure(slot, record, error, generation, retry=isinstance(failure, PluginUnavailable))

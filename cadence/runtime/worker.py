@@ -152,6 +152,10 @@ class Worker:
             self.end_words = self.end_words or exit_words(status)
             self.gone = True
             if self._pidfd >= 0:
+                if status is None:
+                    # The zygote is gone and should have taken it along; a plugin can tell the kernel not to.
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 os.close(self._pidfd)
                 self._pidfd = -1
         # First of all nobody may be sent to it any more; then those who wait for it are told.

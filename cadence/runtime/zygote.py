@@ -2,7 +2,9 @@
 
 import contextlib
 import itertools
+import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from typing import NamedTuple
 
 from cadence.errors import PluginUnavailable
 from cadence_sdk._runtime import wire
+
+log = logging.getLogger(__name__)
 
 _MAX_PACKET_BYTES = 65536
 _START_SECONDS = 60.0
@@ -119,6 +123,8 @@ class _Line:
         try:
             return request.forked.result(_FORK_SECONDS)
         except TimeoutError:
+            if not request.forked.cancel():
+                return request.forked.result()  # it came at the last moment
             raise PluginUnavailable(f"No worker was started within {_FORK_SECONDS:g} s.") from None
 
     def close(self) -> None:
@@ -149,14 +155,23 @@ class _Line:
                 packet = b""
             if not packet:
                 break
-            self._take(wire.decode_from_zygote(packet), descriptors)
+            try:
+                self._take(wire.decode_from_zygote(packet), descriptors)
+            except Exception:
+                # Every later start and end of a worker is told through here: one that went wrong must not end it.
+                log.exception("a message of the zygote could not be taken")
         self._end()
 
     def _take(self, message: wire.FromZygote, descriptors: list[int]) -> None:
         if isinstance(message, wire.Spawned):
             request = self._requests.pop(message.id)
             self._exits[message.pid] = request.on_exit
-            request.forked.set_result(Forked(message.pid, descriptors[0]))
+            (pidfd,) = descriptors
+            if request.forked.set_running_or_notify_cancel():
+                request.forked.set_result(Forked(message.pid, pidfd))
+            else:  # nobody waits for it any more
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                os.close(pidfd)
         elif isinstance(message, wire.SpawnFailed):
             words = f"No worker could be started: {message.error}."
             self._requests.pop(message.id).forked.set_exception(PluginUnavailable(words))
@@ -175,6 +190,7 @@ class _Line:
             self._requests.clear()
         self._process.wait()
         for request in requests:
-            request.forked.set_exception(PluginUnavailable("The process that starts workers ended; try again."))
+            if request.forked.set_running_or_notify_cancel():
+                request.forked.set_exception(PluginUnavailable("The process that starts workers ended; try again."))
         for on_exit in list(self._exits.values()):
             on_exit(None)

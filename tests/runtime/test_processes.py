@@ -138,6 +138,39 @@ def test_a_killed_zygote_is_replaced_and_every_plugin_answers_again(lone: House)
     lone.await_only("demo_plugin", "another")
 
 
+def test_a_worker_that_took_back_the_order_to_die_with_its_parent_dies_when_the_zygote_does(lone: House) -> None:
+    """Its kernel-given order is gone (prctl(2), PR_SET_PDEATHSIG), and it spins, so that it sees no end of a stream."""
+    lone.install(
+        with_ping(
+            """
+            import ctypes
+
+            @tool
+            def outlive() -> None:
+                "Run for ever, whoever dies."
+                ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
+                while True:
+                    pass
+            """,
+            "outlive",
+        )
+    )
+    worker, zygote = psutil.Process(lone.pid()), lone.running.zygote.pid
+    assert zygote
+    before = worker.cpu_times().user
+    try:
+        with threads(1) as start:
+            spinning = start(lone.call, "outlive")
+            # Whatever it burns, the order comes before it.
+            eventually(lambda: worker.cpu_times().user > before + 0.2)
+            os.kill(zygote, signal.SIGKILL)
+            assert isinstance(spinning.exception(), CallFailed)
+        eventually(lambda: is_over(worker), timeout=5)
+    finally:
+        if not is_over(worker):
+            worker.kill()
+
+
 def test_a_plugin_can_be_installed_while_the_zygote_is_replaced(lone: House) -> None:
     lone.install(with_ping(""))
     zygote = lone.running.zygote.pid
