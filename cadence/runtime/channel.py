@@ -225,6 +225,9 @@ class Channel:
         # Also from a channel that is closed: a worker that answers and ends has answered.
         if self._disposed:
             raise ChannelClosed(self._closed)
+        # A single caller looks for a moment before it sleeps; several would only take the interpreter from each other.
+        if len(self._pending) == 1 and wire.read_soon(self._reader, self._socket):
+            return
         if time.monotonic() >= deadline or not self._readable.poll(_milliseconds(deadline)):
             raise ReplyTimeout
         try:

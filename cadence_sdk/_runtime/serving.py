@@ -130,7 +130,7 @@ class Server:
     def _receive(self) -> _Call | None:
         while (body := self._reader.next()) is None:
             try:
-                open_ = self._reader.read(self._channel)
+                open_ = wire.read_soon(self._reader, self._channel) or self._reader.read(self._channel)
             except OSError:
                 open_ = False
             if not open_:
