@@ -152,6 +152,7 @@ class Running:
 
     def close(self) -> None:
         """End it all: no process and no file of this process is left."""
+        self.reconciler.ask_to_stop()
         self.installer.cancel_all()
         self.live_set.close()
         # Those that are still loading too, so nothing below has to wait for a plugin.

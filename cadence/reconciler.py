@@ -68,6 +68,10 @@ class Reconciler:
         self._live_set.expect(self._index.active(), generation)
         self._thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Begin nothing more; :meth:`stop` waits for what is under way."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Stop watching."""
         self._stop.set()

@@ -213,6 +213,8 @@ class LiveSet:
         :param reload: start every plugin anew, also those that are already what they should be.
         :returns: what was done, by plugin name; without ``reload`` only those that changed.
         """
+        if self._closed:
+            return []
         for name, slot in list(self._slots.items()):
             if name not in desired and slot.record is not None:
                 self.remove(name, generation)

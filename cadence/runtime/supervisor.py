@@ -1,5 +1,6 @@
 """Runs what is due later or in the background: restarts after a backoff, replacements, kills after a drain."""
 
+import contextlib
 import heapq
 import itertools
 import logging
@@ -36,7 +37,15 @@ class Supervisor:
                 dropped: Future[T] = Future()
                 dropped.cancel()
                 return dropped
-            return self._pool.submit(_logged, job)
+            with contextlib.suppress(RuntimeError):
+                return self._pool.submit(_logged, job)
+        # The interpreter is ending and has ended the pool: what is still to be cleaned up is done here.
+        done: Future[T] = Future()
+        try:
+            done.set_result(_logged(job))
+        except Exception as error:  # noqa: BLE001  (as the pool does: it belongs to whoever asks for the result)
+            done.set_exception(error)
+        return done
 
     def after(self, seconds: float, job: Job) -> None:
         """Run ``job`` in the background once so many seconds have passed."""
@@ -60,7 +69,9 @@ class Supervisor:
                 if wait is None or wait > 0:
                     self._changed.wait(wait)
                 else:
-                    self._pool.submit(_logged, heapq.heappop(self._due)[2])
+                    job = heapq.heappop(self._due)[2]
+                    with contextlib.suppress(RuntimeError):  # the interpreter is ending
+                        self._pool.submit(_logged, job)
 
 
 def _logged(job: Callable[[], T]) -> T:

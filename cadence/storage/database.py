@@ -147,7 +147,9 @@ class Connections:
             if self._closed:
                 raise sqlite3.ProgrammingError("The index is closed.")
             database = IndexDatabase(self.path)
-            weakref.finalize(database, database.conn.close)
+            ended = weakref.finalize(database, database.conn.close)
+            # Not when the interpreter ends: whoever closes the house then still writes to the index.
+            ended.atexit = False
             self._open.add(database)
             return database
 
