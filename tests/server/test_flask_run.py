@@ -15,7 +15,8 @@ def test_flask_run_serves_and_ends_clean(tmp_path: Path) -> None:
     port = free_port()
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)],
+            # A shell's background job, as a test run may be one, has its children ignore SIGINT.
+            ["env", "--default-signal=INT", sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)],
             cwd=ROOT,
             env=environment(tmp_path / "instance"),
             stdout=log,
