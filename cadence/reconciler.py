@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, convert, to_builtins
 
 from cadence.runtime.live_set import LiveSet, Reloaded
 from cadence.storage.index import Index
@@ -132,6 +132,4 @@ def await_answers(index: Index, generation: int, alive: Mapping[str, int]) -> li
 
 
 def _answer(pid: int, report: dict[str, object] | None) -> ServerAnswer:
-    from msgspec import convert
-
     return ServerAnswer(pid, None if report is None else convert(report, ReloadReport))

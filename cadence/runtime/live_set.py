@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct, structs
 
@@ -19,6 +19,8 @@ from cadence.runtime import backoff
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.worker import Draining, Worker
+
+T = TypeVar("T")
 
 #: A restart due within so many seconds is waited for by calls; one due later is told to the caller at once.
 _WAIT_FOR_RESTART_SECONDS = 2.0
@@ -121,25 +123,21 @@ class LiveSet:
         :raises CallFailed: one of its kinds; a worker that missed its deadline is replaced.
         """
         started = time.monotonic()
-        deadline = started + self._call_seconds
-        while True:
-            worker = self._worker(name, deadline)
-            try:
-                value = worker.call(tool, args, deadline - time.monotonic())
-            except Draining:
-                continue
-            except CallTimedOut:
-                self._replace(worker)
-                raise
-            return ToolResult(value, worker.ref.version, round((time.monotonic() - started) * 1000, 3))
+        value, version = self._ask(name, lambda worker, seconds: worker.call(tool, args, seconds))
+        return ToolResult(value, version, round((time.monotonic() - started) * 1000, 3))
 
     def check_health(self, name: str) -> HealthReport:
         """Run the health check of a plugin in its live worker. Raises like :meth:`call`."""
+        report, _ = self._ask(name, lambda worker, seconds: worker.check_health(seconds))
+        return report
+
+    def _ask(self, name: str, ask: Callable[[Worker, float], T]) -> tuple[T, str]:
+        """What the worker that answers now says within so many seconds, and its version."""
         deadline = time.monotonic() + self._call_seconds
         while True:
             worker = self._worker(name, deadline)
             try:
-                return worker.check_health(deadline - time.monotonic())
+                return ask(worker, deadline - time.monotonic()), worker.ref.version
             except Draining:
                 continue
             except CallTimedOut:
