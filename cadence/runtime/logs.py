@@ -59,8 +59,13 @@ class Logs:
         """
         source = _Source(name, version)
         os.set_blocking(pipe, False)
-        self._new.append((pipe, source))
-        self._wake()
+        with self._lock:
+            if self._closing:
+                os.close(pipe)
+                source.drained.set()
+                return source.drained
+            self._new.append((pipe, source))
+            self._wake()
         return source.drained
 
     def tail(self, name: str, count: int = 200, version: str | None = None) -> tuple[LogLine, ...]:
@@ -71,9 +76,14 @@ class Logs:
 
     def close(self) -> None:
         """Stop reading and close every pipe."""
-        self._closing = True
-        self._wake()
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            self._wake()
         self._thread.join()
+        # Not by the reading thread: it may see that it is to end before it was woken for it.
+        os.close(self._wake_write)
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -88,8 +98,9 @@ class Logs:
                     self._read(key.fd, key.data)
         for key in list(self._selector.get_map().values()):
             os.close(key.fd)
+        while self._new:
+            os.close(self._new.popleft()[0])
         self._selector.close()
-        os.close(self._wake_write)
 
     def _take_new(self) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -169,3 +169,27 @@ def test_closing_leaves_no_descriptor_open() -> None:
         with suppress(OSError):
             os.close(pipe.write_end)
     assert open_descriptors() <= before
+
+
+def test_closing_while_lines_come_in_neither_fails_nor_leaks() -> None:
+    """The reading thread may notice the end by itself, before whoever ends it has woken it."""
+    before = open_descriptors()
+    for _ in range(200):
+        logs = Logs(MAX_BYTES)
+        read, write = os.pipe()
+        os.write(write, b"one\n" * 100)
+        logs.attach("demo_plugin", "1.0.0", read)
+        os.close(write)
+        logs.close()
+        logs.close()
+    assert open_descriptors() == before
+
+
+def test_a_pipe_that_comes_after_the_end_is_closed_and_nobody_waits_for_it() -> None:
+    logs = Logs(MAX_BYTES)
+    logs.close()
+    before = open_descriptors()
+    read, write = os.pipe()
+    assert logs.attach("demo_plugin", "1.0.0", read).is_set()
+    os.close(write)
+    assert open_descriptors() == before
