@@ -6,14 +6,24 @@ A ``.env`` file in the working directory is read too; what the environment says 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
 
 from cadence.errors import ConfigurationError
+from cadence_sdk._runtime.limits import Limits
 
 MIB = 1024 * 1024
+
+
+class SandboxMode(StrEnum):
+    """Whether plugins run confined, and what happens where the host cannot confine them wholly."""
+
+    PREFER = "prefer"
+    REQUIRE = "require"
+    OFF = "off"
 
 
 def _boolean(text: str) -> bool:
@@ -67,6 +77,13 @@ def _port(text: str) -> int:
     if value > 65535:
         raise ValueError("must be a port between 1 and 65535")
     return value
+
+
+def _sandbox_mode(text: str) -> SandboxMode:
+    try:
+        return SandboxMode(text.strip().lower())
+    except ValueError:
+        raise ValueError("must be prefer, require or off") from None
 
 
 def _setting(variable: str, default: Any, parse: Callable[[str], Any], words: str) -> Any:
@@ -143,7 +160,41 @@ class Settings:
         _at_least(4096),
         "largest message between server and worker, in bytes",
     )
+    sandbox: SandboxMode = _setting(
+        "CADENCE_SANDBOX",
+        SandboxMode.PREFER,
+        _sandbox_mode,
+        "`prefer` confines plugins by what the host has and warns of what it lacks, `require` runs none where a layer"
+        " is missing, `off` confines nothing",
+    )
+    plugin_memory_mb: int = _setting(
+        "CADENCE_PLUGIN_MEMORY_MB", 512, _at_least(16), "memory a plugin may allocate, in MiB"
+    )
+    plugin_cpu_percent: int = _setting(
+        "CADENCE_PLUGIN_CPU_PERCENT", 100, _at_least(1), "share of one processor a plugin gets, in percent"
+    )
+    plugin_processes: int = _setting("CADENCE_PLUGIN_PROCESSES", 0, _at_least(0), "processes a plugin may start")
+    plugin_threads: int = _setting("CADENCE_PLUGIN_THREADS", 128, _at_least(8), "threads a plugin may run")
+    plugin_open_files: int = _setting(
+        "CADENCE_PLUGIN_OPEN_FILES", 256, _at_least(32), "files and sockets a plugin may have open"
+    )
+    plugin_data_mb: int = _setting(
+        "CADENCE_PLUGIN_DATA_MB", 1024, _at_least(1), "files a plugin may keep, data and temporary ones, in MiB"
+    )
     max_log_bytes: int = _setting("CADENCE_MAX_LOG_BYTES", MIB, _at_least(4096), "log kept for each plugin, in bytes")
+
+    @property
+    def limits(self) -> Limits:
+        """What a plugin gets that was granted nothing."""
+        return Limits(
+            memory_mb=self.plugin_memory_mb,
+            call_seconds=self.call_seconds,
+            cpu_percent=self.plugin_cpu_percent,
+            processes=self.plugin_processes,
+            threads=self.plugin_threads,
+            open_files=self.plugin_open_files,
+            data_mb=self.plugin_data_mb,
+        )
 
     @property
     def plugin_dir(self) -> Path:

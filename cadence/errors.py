@@ -23,6 +23,7 @@
     └── CallFailed                a tool call did not bring a result
         ├── ToolRaised            502
         ├── WorkerEnded           502
+        ├── LimitReached          502, it came to the end of what it is allowed
         ├── CallTimedOut          504
         └── PluginUnavailable     503
 """
@@ -190,6 +191,12 @@ class WorkerEnded(CallFailed):
     """The process that ran the plugin ended before it answered."""
 
     message = "Plugin worker ended"
+
+
+class LimitReached(CallFailed):
+    """The plugin came to a limit that it was set: memory, disk …; the words name the limit and its size."""
+
+    message = "Limit reached"
 
 
 class CallTimedOut(CallFailed):

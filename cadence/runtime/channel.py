@@ -75,6 +75,18 @@ class Channel:
         self._closed: str | None = None
         self._disposed = False
 
+    def send_spec(self, spec: wire.WorkerSpec, timeout: float) -> None:
+        """The first message to a worker: what it is to load.
+
+        :raises ChannelGone: when it has ended.
+        :raises ReplyTimeout: when it has not taken it within ``timeout`` seconds.
+        """
+        with self._sending:
+            try:
+                self._send_all(wire.frame(spec), time.monotonic() + timeout)
+            except OSError:
+                raise ChannelGone(self._closed or "it closed its channel") from None
+
     def receive_loaded(self, timeout: float) -> wire.Loaded:
         """The first message of a worker. Nothing else may be in flight.
 

@@ -83,11 +83,12 @@ class Launcher:
         """
         home = self._run_dir / str(next(self._serials))
         try:
-            worker = self._fork(what.ref, self._prepare(what, home), home, on_end)
+            spec = self._prepare(what, home)
+            worker = self._fork(what.ref, home, on_end)
         except BaseException:
             self._remove(home)
             raise
-        worker.load(timeout)
+        worker.load(spec, timeout)
         return worker
 
     def close(self) -> None:
@@ -125,7 +126,7 @@ class Launcher:
             trial=what.trial,
         )
 
-    def _fork(self, ref: PluginRef, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
+    def _fork(self, ref: PluginRef, home: Path, on_end: Callable[[Worker], None]) -> Worker:
         def ended(worker: Worker) -> None:
             self._workers.discard(worker)
             self._in_background(lambda: self._remove(home))
@@ -144,7 +145,7 @@ class Launcher:
         channel = Channel(ours, self._max_message_bytes)
         worker = Worker(ref, channel, ended, last_words)
         try:
-            worker.forked(*self._zygote.fork(spec, theirs, log_write, worker.exited))
+            worker.forked(*self._zygote.fork(theirs, log_write, worker.exited))
         except CadenceError:
             channel.close("it could not be started")
             channel.dispose()

@@ -69,12 +69,13 @@ class Worker:
             raise RuntimeError("the worker has not loaded")
         return self._report
 
-    def load(self, timeout: float) -> None:
-        """Wait until the plugin is loaded; a worker that cannot is ended.
+    def load(self, spec: wire.WorkerSpec, timeout: float) -> None:
+        """Have it load the plugin; a worker that cannot is ended.
 
         :raises ValidationFailed: with every fault that was found, or the one that ended the worker.
         """
         try:
+            self._channel.send_spec(spec, timeout)
             loaded = self._channel.receive_loaded(timeout)
         except ReplyTimeout:
             self.kill("it took too long to load")

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from cadence.errors import PluginUnavailable
 from cadence_sdk._runtime import wire
+from cadence_sdk._runtime.report import Layer
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +40,13 @@ class _Request(NamedTuple):
 
 
 class Zygote:
-    """Forks workers; starts its process when it is first needed, and again when it died."""
+    """Forks workers; starts its process when it is first needed, and again when it died.
 
-    def __init__(self) -> None:
+    :param confine: whether workers lock themselves down.
+    """
+
+    def __init__(self, *, confine: bool = True) -> None:
+        self._confine = confine
         self._lock = threading.Lock()
         self._line: _Line | None = None
         self._stopped = False
@@ -59,14 +64,22 @@ class Zygote:
         line = self._line
         return line.pid if line and line.alive else None
 
-    def fork(self, spec: wire.WorkerSpec, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
-        """Fork a worker that holds ``channel`` and writes its log to descriptor ``log``.
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What this host has to confine workers; starts the process where it does not run.
+
+        :raises PluginUnavailable: when it cannot be started.
+        """
+        return self._running().layers
+
+    def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
+        """Fork a worker that reads its specification from ``channel`` and writes its log to descriptor ``log``.
 
         ``on_exit`` is called once, from another thread, after the worker ended.
 
         :raises PluginUnavailable: when the host gives no process.
         """
-        return self._running().fork(spec, channel, log, on_exit)
+        return self._running().fork(channel, log, on_exit)
 
     def stop(self) -> None:
         """End the zygote and with it every worker."""
@@ -80,19 +93,27 @@ class Zygote:
             if self._stopped:
                 raise PluginUnavailable("The server is shutting down.")
             if self._line is None or not self._line.alive:
-                self._line = _Line()
+                self._line = _Line(confine=self._confine)
             return self._line
 
 
 class _Line:
     """One zygote process and the control socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, confine: bool) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                 # Isolated (-I): neither variables nor the working directory decide what is imported.
-                [sys.executable, "-I", "-B", "-m", "cadence_sdk._runtime.zygote", str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-I",
+                    "-B",
+                    "-m",
+                    "cadence_sdk._runtime.zygote",
+                    str(theirs.fileno()),
+                    str(int(confine)),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 cwd="/",
@@ -107,16 +128,16 @@ class _Line:
         self._sending = threading.Lock()
         self._requests: dict[int, _Request] = {}
         self._exits: dict[int, OnExit] = {}
-        self._await_ready()
+        self.layers = self._await_ready().layers
         threading.Thread(target=self._listen, name="zygote", daemon=True).start()
 
-    def fork(self, spec: wire.WorkerSpec, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
+    def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
         request = _Request(Future(), on_exit)
         with self._sending:
             id_ = next(self._ids)
             self._requests[id_] = request
             try:
-                socket.send_fds(self._control, [wire.encode(wire.Spawn(id_, spec))], [channel.fileno(), log])
+                socket.send_fds(self._control, [wire.encode(wire.Spawn(id_))], [channel.fileno(), log])
             except OSError as error:
                 del self._requests[id_]
                 raise PluginUnavailable(f"No worker could be started: {error}.") from None
@@ -132,7 +153,7 @@ class _Line:
             self._control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
 
-    def _await_ready(self) -> None:
+    def _await_ready(self) -> wire.Ready:
         self._control.settimeout(_START_SECONDS)
         try:
             ready = self._control.recv(_MAX_PACKET_BYTES)
@@ -146,6 +167,7 @@ class _Line:
             raise PluginUnavailable(
                 f"The process that starts workers ended with status {status}; see the server's log."
             )
+        return wire.decode_ready(ready)
 
     def _listen(self) -> None:
         while True:

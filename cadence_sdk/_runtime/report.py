@@ -65,3 +65,16 @@ class TrialReport(Struct, frozen=True):
     parallel_tool_calls: bool
     health: HealthReport
     warnings: tuple[str, ...] = ()
+
+
+class Layer(Struct, frozen=True):
+    """One layer of the confinement on this host.
+
+    ``name`` is short and stable (``landlock``, ``seccomp``, ``network namespace`` …), ``protects`` says in words what
+    it keeps a plugin from; ``reason`` is why it is missing where it is not active, or what is weaker than it could be.
+    """
+
+    name: str
+    protects: str
+    active: bool
+    reason: str | None = None

@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from cadence_sdk._runtime.report import Fault, HealthReport, TrialReport
+from cadence_sdk._runtime.endpoint import Endpoint
+from cadence_sdk._runtime.limits import Limits
+from cadence_sdk._runtime.report import Fault, HealthReport, Layer, TrialReport
 
 HEADER_BYTES = 4
 #: How deep the JSON of a message may be nested. Decoding and encoding recurse, and each side has some of the
@@ -26,11 +28,15 @@ class ProtocolError(Exception):
 
 
 class WorkerSpec(Struct, frozen=True):
-    """What a new worker is to load, and with what. Paths are absolute.
+    """What a new worker is to load, and with what: the first frame in its channel. Paths are absolute.
+
+    It does not pass through the zygote, whose memory every later worker inherits: ``env`` may hold secrets.
 
     ``package`` is the folder of the plugin's files, ``environment`` that of its dependencies, ``data`` the one
     it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment. Without ``trial`` an
-    unhealthy plugin loads too.
+    unhealthy plugin loads too. ``network`` are the endpoints it may connect to. ``user`` is the user and group id it
+    is to run as, None for that of the server. With ``full`` its data directory holds all it may, and it can only read
+    and delete there.
     """
 
     name: str
@@ -42,13 +48,22 @@ class WorkerSpec(Struct, frozen=True):
     environment: str | None = None
     env: dict[str, str] = {}
     trial: bool = True
+    limits: Limits = Limits()
+    network: tuple[Endpoint, ...] = ()
+    user: int | None = None
+    full: bool = False
+
+
+class Ready(Struct, frozen=True, tag="ready"):
+    """Zygote to server, first and once: it is warm, and this is what the host has to confine its workers."""
+
+    layers: tuple[Layer, ...]
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
     """Server to zygote: fork a worker; its channel and its log pipe come along as descriptors."""
 
     id: int
-    spec: WorkerSpec
 
 
 class Spawned(Struct, frozen=True, tag="spawned"):
@@ -131,6 +146,8 @@ _encoder = msgspec.json.Encoder()
 decode_request = msgspec.json.Decoder(Request).decode
 decode_reply = msgspec.json.Decoder(Reply).decode
 decode_loaded = msgspec.json.Decoder(Loaded).decode
+decode_spec = msgspec.json.Decoder(WorkerSpec).decode
+decode_ready = msgspec.json.Decoder(Ready).decode
 decode_spawn = msgspec.json.Decoder(Spawn).decode
 decode_from_zygote = msgspec.json.Decoder(FromZygote).decode
 
@@ -144,6 +161,22 @@ def frame(message: Struct) -> bytes:
     """A message as it goes into the stream."""
     body = _encoder.encode(message)
     return len(body).to_bytes(HEADER_BYTES, "big") + body
+
+
+def receive_frame(channel: socket.socket) -> bytes:
+    """The JSON of one frame, read from a blocking socket, and no byte more.
+
+    :raises EOFError: when the stream ends before.
+    """
+    size = int.from_bytes(_exactly(channel, HEADER_BYTES), "big")
+    return _exactly(channel, size)
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = channel.recv(size, socket.MSG_WAITALL)
+    if len(data) < size:
+        raise EOFError
+    return data
 
 
 def read_soon(reader: "FrameReader", channel: socket.socket) -> bool:

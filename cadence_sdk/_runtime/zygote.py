@@ -8,9 +8,9 @@ server: it is started with an empty environment and gets none later.
 One worker is always forked ahead. It rehearses the loading of a plugin and waits, so that a plugin that starts waits
 neither for the fork nor for the page faults that follow one.
 
-Started as ``python -m cadence_sdk._runtime.zygote FD``, where ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
-packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when that socket closes, and its workers
-with it.
+Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE``, where ``CONFINE`` is 1 or 0 and ``FD`` is a
+``SOCK_SEQPACKET`` socket: one message a packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when
+that socket closes, and its workers with it.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class _Spare(NamedTuple):
     socket: socket.socket
 
 
-def main(control_fd: int) -> None:
+def main(control_fd: int, *, confine: bool) -> None:
     """Warm up, say so by a packet, then fork on request until the server is gone."""
     warm_up()
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -49,7 +49,7 @@ def main(control_fd: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
-    control.send(b"ready")
+    control.send(wire.encode(wire.Ready(())))
     _Zygote(control, wake_read).run()
 
 
@@ -193,8 +193,8 @@ def _become_worker(request_fd: int, zygote: int) -> None:
         packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
         if packet:
             requests.detach()
-            spec = wire.decode_spawn(packet).spec
             channel = keep_only(*descriptors)
+            spec = wire.decode_spec(wire.receive_frame(channel))
             take_surroundings(spec)
             from cadence_sdk._runtime.main import run
 
@@ -207,4 +207,4 @@ def _become_worker(request_fd: int, zygote: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), confine=bool(int(sys.argv[2])))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence.config import MIB, Settings, load_settings
+from cadence.config import MIB, SandboxMode, Settings, load_settings
 from cadence.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +31,13 @@ DEFAULTS = {
     "CADENCE_LOAD_SECONDS": 30.0,
     "CADENCE_CALL_SECONDS": 30.0,
     "CADENCE_MAX_MESSAGE_BYTES": 16 * MIB,
+    "CADENCE_SANDBOX": SandboxMode.PREFER,
+    "CADENCE_PLUGIN_MEMORY_MB": 512,
+    "CADENCE_PLUGIN_CPU_PERCENT": 100,
+    "CADENCE_PLUGIN_PROCESSES": 0,
+    "CADENCE_PLUGIN_THREADS": 128,
+    "CADENCE_PLUGIN_OPEN_FILES": 256,
+    "CADENCE_PLUGIN_DATA_MB": 1024,
     "CADENCE_MAX_LOG_BYTES": MIB,
 }
 TEXTS = {
@@ -43,6 +50,7 @@ TEXTS = {
     "CADENCE_LOAD_SECONDS": ("0.5", 0.5),
     "CADENCE_CALL_SECONDS": ("0.5", 0.5),
     "CADENCE_DEPENDENCY_IDLE_SECONDS": ("7", 7.0),
+    "CADENCE_SANDBOX": (" Require", SandboxMode.REQUIRE),
 }
 NUMBERS = sorted(name for name in DEFAULTS if isinstance(DEFAULTS[name], int) and name not in TEXTS)
 SECONDS = sorted(name for name in DEFAULTS if name.endswith("_SECONDS"))
@@ -93,10 +101,15 @@ def test_a_switch_can_be_turned_off(text: str) -> None:
 
 
 @pytest.mark.parametrize("variable", [*NUMBERS, "CADENCE_PORT"])
-@pytest.mark.parametrize("text", ["", "many", "1.5", "-1", "0", "0x10", "1e3"])
+@pytest.mark.parametrize("text", ["", "many", "1.5", "-1", "0x10", "1e3"])
 def test_a_wrong_number_is_refused_in_a_sentence_that_names_the_variable(variable: str, text: str) -> None:
     sentence = refusal(variable, text)
     assert re.fullmatch(rf"{variable} must be .*, not {re.escape(repr(text))}\.", sentence)
+
+
+@pytest.mark.parametrize("variable", [*sorted({*NUMBERS} - {"CADENCE_PLUGIN_PROCESSES"}), "CADENCE_PORT"])
+def test_nothing_can_be_set_to_none_where_some_is_needed(variable: str) -> None:
+    assert re.fullmatch(rf"{variable} must be .*, not '0'\.", refusal(variable, "0"))
 
 
 @pytest.mark.parametrize("variable", SECONDS)

@@ -1,0 +1,33 @@
+"""How much a plugin may have: one frozen value that the server decides and the worker takes upon itself."""
+
+from msgspec import Struct
+
+MIB = 1024 * 1024
+
+
+class Limits(Struct, frozen=True):
+    """The bounds of one worker.
+
+    ``memory_mb``, in MiB, is what it may allocate beyond what every worker has; ``call_seconds`` how long a call may
+    take; ``cpu_percent`` its share of one processor (200 is two); ``processes`` how many it may start, ``threads`` how
+    many it may run; ``open_files`` how many descriptors it may have; ``data_mb``, in MiB, what its data directory and
+    its temporary files may hold together.
+    """
+
+    memory_mb: int = 512
+    call_seconds: float = 30.0
+    cpu_percent: int = 100
+    processes: int = 0
+    threads: int = 128
+    open_files: int = 256
+    data_mb: int = 1024
+
+    @property
+    def memory_bytes(self) -> int:
+        """``memory_mb`` in bytes."""
+        return self.memory_mb * MIB
+
+    @property
+    def data_bytes(self) -> int:
+        """``data_mb`` in bytes."""
+        return self.data_mb * MIB
