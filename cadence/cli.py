@@ -1,28 +1,32 @@
-"""``flask serve`` and ``flask plugins …``: thin, each command one call on the parts and some lines of text.
+"""``flask serve``, ``flask doctor``, ``flask plugins …``: thin, each command one call on the parts and lines of text.
 
 They act on store and index directly, with and without a running server; a running one follows within a moment.
 """
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import msgspec
+from dotenv import dotenv_values
 from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.grants import AMOUNTS, GrantChange
 from cadence.model import InstallOptions, InstallResult, PluginRef, Trial, VersionRecord
 from cadence.parts import Parts, Running
+from cadence.storage.index import Index
 
 
 def register(app: Flask) -> None:
     """Add the commands to the application's."""
     app.cli.add_command(serve)
+    app.cli.add_command(doctor)
     app.cli.add_command(plugins)
 
 
@@ -76,6 +80,26 @@ def serve() -> None:
     # What is open here must not be inherited by the process that serves: SQLite's locks do not survive a fork.
     parts.close()
     run(parts.settings, click.echo)
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_command
+def doctor(as_json: bool) -> None:
+    """Look at everything the server needs, the sandbox layer by layer; exit code 1 when something has to be mended."""
+    from cadence.doctor import diagnose, tell
+
+    parts = _parts()
+    try:
+        diagnosis = diagnose(parts)
+    finally:
+        parts.close()
+    if as_json:
+        _say_json({"healthy": diagnosis.healthy} | msgspec.structs.asdict(diagnosis))
+    else:
+        tell(diagnosis, click.echo)
+    if not diagnosis.healthy:
+        sys.exit(1)
 
 
 plugins = AppGroup("plugins", help="Manage plugins.")
@@ -209,6 +233,86 @@ def reload() -> None:
             click.echo(f"  {plugin.name} {plugin.version}: {words}")
     if failed:
         sys.exit(1)
+
+
+def _amount_options(command: Callable[..., None]) -> Callable[..., None]:
+    for name in reversed(AMOUNTS):
+        words = f"{name.replace('_', ' ').capitalize()}; 'default' is the server's own."
+        command = click.option(f"--{name.replace('_', '-')}", type=_AMOUNT, metavar="N|default", help=words)(command)
+    return command
+
+
+def _read_amount(text: str) -> int | float | str:
+    """A number where it is one; what is wrong with anything else is said with the other faults."""
+    for read in (int, float):
+        with suppress(ValueError):
+            return read(text)
+    return text
+
+
+_AMOUNT = click.types.FuncParamType(_read_amount)
+
+
+@plugins.command("grant")
+@click.argument("name")
+@click.option("--network", multiple=True, metavar="HOST:PORT", help="Let it connect there too. May be repeated.")
+@click.option("--no-network", is_flag=True, help="Close all endpoints, but for those given with --network.")
+@_amount_options
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a value in its environment. May be repeated.")
+@click.option("--env-file", type=click.File(), help="Set values from lines of NAME=VALUE, where no one else sees them.")
+@click.option("--unset-env", multiple=True, metavar="NAME", help="Remove a value. May be repeated.")
+@click.option("--reset", is_flag=True, help="Begin with no grants at all.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_command
+def grant(
+    name: str, as_json: bool, env: tuple[str, ...], env_file: IO[str] | None, reset: bool, **options: Any
+) -> None:
+    """Change what a plugin is permitted; without options, show it. It answers all the while.
+
+    What is not named stays as it is. The plugin is tried with the new grants first, and nothing changes when it does
+    not start with them; but an endpoint, an environment value or processes that are taken away are gone in any case.
+    """
+    given = {key: options.pop(key) for key in AMOUNTS}
+    amounts = {key: None if value == "default" else value for key, value in given.items() if value is not None}
+    change = GrantChange(amounts=amounts, env=_environment(env, env_file), reset=reset, **options)
+    if change == GrantChange():
+        _say_grants(_parts().index, name, (), as_json=as_json)
+        return
+    with _borrowed_runtime() as running:
+        outcome = running.granter.grant(name, change.applied_to)
+        troubles = (outcome.error,) if outcome.error else _server_troubles(name, outcome.granted.revision)
+        _say_grants(_parts().index, name, troubles, as_json=as_json)
+    if troubles:
+        sys.exit(1)
+
+
+def _environment(pairs: tuple[str, ...], file: IO[str] | None) -> dict[str, str | None]:
+    values = dict(dotenv_values(stream=file, interpolate=False)) if file else {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{key!r} has no value; write it as NAME=VALUE.", param_hint="--env")
+        values[key] = value
+    return values
+
+
+def _server_troubles(name: str, revision: int) -> tuple[str, ...]:
+    """Wait until every running server has followed; why those did not that could not."""
+    from cadence.reconciler import await_answers
+
+    parts = _parts()
+    answers = await_answers(parts.index, revision, parts.servers())
+    return tuple(words for answer in answers if (words := answer.trouble_with(name)))
+
+
+def _say_grants(index: Index, name: str, troubles: tuple[str, ...], *, as_json: bool) -> None:
+    from cadence.web.grants import stored_grants, tell
+
+    view = stored_grants(index, name, _parts().settings.limits, troubles)
+    if as_json:
+        _say_json(view)
+    else:
+        tell(view, click.echo)
 
 
 @plugins.command("validate")

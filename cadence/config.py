@@ -182,6 +182,12 @@ class Settings:
         "CADENCE_PLUGIN_DATA_MB", 1024, _at_least(1), "files a plugin may keep, data and temporary ones, in MiB"
     )
     max_log_bytes: int = _setting("CADENCE_MAX_LOG_BYTES", MIB, _at_least(4096), "log kept for each plugin, in bytes")
+    max_log_bytes_per_second: int = _setting(
+        "CADENCE_MAX_LOG_BYTES_PER_SECOND",
+        16 * MIB,
+        _at_least(4096),
+        "log read from each worker in a second, in bytes; one that writes more waits",
+    )
 
     @property
     def limits(self) -> Limits:

@@ -16,6 +16,7 @@
     │   ├── ValidationFailed      422
     │   ├── DependenciesFailed    422
     │   ├── InvalidArguments      422
+    │   ├── InvalidGrants         422
     │   └── Forbidden             403
     ├── NotFound                  404, what was asked for is not here
     ├── Cancelled                 409, an install that was ended on request
@@ -151,6 +152,13 @@ class InvalidArguments(Refused):
 
     status = 422
     message = "Invalid arguments"
+
+
+class InvalidGrants(Refused):
+    """Grants that cannot be given: something in them is wrong, or the plugin does not start with them."""
+
+    status = 422
+    message = "Invalid grants"
 
 
 class NotFound(CadenceError):

@@ -3,7 +3,7 @@
 An install, a check without an install, and the adoption of a folder all go through here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +14,12 @@ from cadence.dependencies.command import Uv
 from cadence.dependencies.environment import Environments
 from cadence.dependencies.installation import Provided, provide
 from cadence.errors import CadenceError
+from cadence.grants import unmet_requests
 from cadence.intake.archive import extract
 from cadence.intake.filename import parse_filename
 from cadence.intake.inspection import inspect
 from cadence.intake.limits import ArchiveLimits
-from cadence.model import Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
+from cadence.model import Granted, Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
 from cadence.progress import Progress
 from cadence.runtime.launcher import Launch
 from cadence.runtime.live_set import LiveSet
@@ -37,7 +38,9 @@ class Examined(Struct, frozen=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is not as it should be and does not refuse it."""
-        return (*self.manifest.warnings, *self.worker.report.warnings)
+        worker = self.worker
+        unmet = unmet_requests(self.manifest.ref.name, worker.report.metadata, worker.granted.grants, worker.limits)
+        return (*self.manifest.warnings, *worker.report.warnings, *unmet)
 
     def record(self, install_id: str, source: str, sha256: str, size_bytes: int) -> VersionRecord:
         """What the index keeps of it, as of now."""
@@ -52,6 +55,7 @@ class Examined(Struct, frozen=True):
             report=self.worker.report,
             environment=self.provided.key,
             dependencies_installed=self.provided.installed,
+            grants_revision=self.worker.granted.revision,
         )
 
 
@@ -60,6 +64,7 @@ class Examiner:
 
     :param dependency_idle_seconds: how long an install of dependencies may be silent.
     :param scratch_dir: a folder of this process, for what is only looked at.
+    :param granted: what a plugin of this name is permitted, so that a new version of it is tried with that.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class Examiner:
         sdk_version: str,
         dependency_idle_seconds: float,
         scratch_dir: Path,
+        granted: Callable[[str], Granted],
     ) -> None:
         self._live_set = live_set
         self._environments = environments
@@ -77,6 +83,7 @@ class Examiner:
         self._sdk_version = sdk_version
         self._dependency_idle_seconds = dependency_idle_seconds
         self._scratch_dir = scratch_dir
+        self._granted = granted
 
     def examine(self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack) -> Examined:
         """Take a folder through the three stages.
@@ -125,7 +132,8 @@ class Examiner:
         with progress.stage(Stage.DEPENDENCIES):
             provided = self._provide(manifest.ref, requirements, progress)
         with progress.stage(Stage.TRIAL):
-            worker = self._live_set.trial(Launch(manifest.ref, tree, provided.path))
+            granted = self._granted(manifest.ref.name)
+            worker = self._live_set.trial(Launch(manifest.ref, tree, provided.path, granted=granted))
             stack.callback(self._live_set.dismiss, worker)
         return Examined(manifest, provided, worker)
 

@@ -3,17 +3,23 @@
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from cadence_sdk._runtime.endpoint import Endpoint
+from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, ToolSpec, TrialReport
 
 __all__ = [
+    "Endpoint",
     "Fault",
+    "Granted",
+    "Grants",
     "HealthReport",
     "InstallOptions",
     "InstallRecord",
     "InstallResult",
     "InstallState",
+    "Limits",
     "Manifest",
     "Metadata",
     "PluginRef",
@@ -91,6 +97,53 @@ class Manifest(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class Grants(Struct, frozen=True):
+    """What an operator permits one plugin beyond what every plugin may.
+
+    ``network`` are the endpoints it may connect to, ``env`` the values it finds in its environment, by name. The
+    others are as in :class:`~cadence_sdk._runtime.limits.Limits`; ``None`` leaves them to the server's settings.
+    """
+
+    network: tuple[Endpoint, ...] = ()
+    memory_mb: int | None = None
+    call_seconds: float | None = None
+    cpu_percent: int | None = None
+    processes: int | None = None
+    threads: int | None = None
+    open_files: int | None = None
+    data_mb: int | None = None
+    env: dict[str, str] = {}
+
+    def limits(self, defaults: Limits) -> Limits:
+        """The limits of the plugin, where ``defaults`` are those of the server."""
+        given = {name: getattr(self, name) for name in Limits.__struct_fields__}
+        return structs.replace(defaults, **{name: value for name, value in given.items() if value is not None})
+
+    def withdraws(self, earlier: "Grants", defaults: Limits) -> bool:
+        """Whether something was permitted earlier and is not any more: an endpoint, an environment value, processes.
+
+        Less of what every plugin has, such as memory, withdraws nothing.
+        """
+        fewer = self.limits(defaults).processes < earlier.limits(defaults).processes
+        return fewer or bool(earlier.env.keys() - self.env.keys()) or not all(map(self.permits, earlier.network))
+
+    def permits(self, endpoint: Endpoint) -> bool:
+        """Whether the plugin may connect there."""
+        return endpoint in self.network or structs.replace(endpoint, private=True) in self.network
+
+    def __repr__(self) -> str:
+        # Environment values are secrets: they must not come into a log by way of a traceback or a debugger.
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "env"}
+        return f"Grants({', '.join(f'{name}={value!r}' for name, value in shown.items())}, env={sorted(self.env)})"
+
+
+class Granted(Struct, frozen=True):
+    """The grants of a plugin as the index has them; ``revision`` rises with each change, 0 is: none were ever set."""
+
+    grants: Grants = Grants()
+    revision: int = 0
+
+
 class InstallOptions(Struct, frozen=True):
     """How an upload is to be installed. ``activate`` ``None`` means: when it is the highest version."""
 
@@ -153,7 +206,7 @@ class VersionRecord(Struct, frozen=True):
 
     ``install_id`` tells two installs of the same version apart: it changes with every overwrite.
     ``environment`` is the key of its dependency environment, ``None`` without dependencies. ``source`` is
-    ``upload`` or ``directory``. ``installed_at`` is UTC, ISO 8601.
+    ``upload`` or ``directory``. ``installed_at`` is UTC, ISO 8601. ``grants_revision`` is that of its plugin's grants.
     """
 
     ref: PluginRef
@@ -166,6 +219,7 @@ class VersionRecord(Struct, frozen=True):
     report: TrialReport
     environment: str | None = None
     dependencies_installed: tuple[str, ...] = ()
+    grants_revision: int = 0
 
 
 class ToolResult(Struct, frozen=True):

@@ -6,31 +6,37 @@ Starting makes this process an owner, recovers what an earlier one left half don
 
 import os
 import threading
+from collections.abc import Callable
 from importlib.metadata import version as distribution_version
 from multiprocessing.util import Finalize
 from pathlib import Path
 
 from cadence.adoption import Adopter
-from cadence.config import Settings
+from cadence.config import SandboxMode, Settings
 from cadence.dependencies.environment import Environments
 from cadence.errors import ConfigurationError
 from cadence.examination import Examiner
+from cadence.granting import Granter
 from cadence.installer import Installer
 from cadence.intake.archive import extract
 from cadence.intake.limits import ArchiveLimits
 from cadence.intake.upload import UploadFile
 from cadence.model import PluginRef, Upload, VersionRecord
 from cadence.reconciler import Reconciler
+from cadence.runtime.gateway import Gateway
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.live_set import LiveSet
 from cadence.runtime.logs import Logs
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.zygote import Zygote
+from cadence.sandbox import Sandbox, SandboxProbe, at_first
+from cadence.storage.folders import PASSAGE, PRIVATE, make_folder
 from cadence.storage.index import Index
 from cadence.storage.owners import Owner, is_alive
 from cadence.storage.recovery import recover
 from cadence.storage.store import Store
 from cadence.storage.tree import file_digest, remove_tree
+from cadence_sdk._runtime.report import Layer
 
 
 class Parts:
@@ -55,15 +61,24 @@ class Parts:
         """The runtime of a server process; starts it with the first request where ``flask serve`` has not."""
         return self._running or self.start(serve=True)
 
-    def start(self, *, serve: bool = False) -> "Running":
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """How plugins are confined here, None while that is not known yet. Asking starts nothing."""
+        return self._running.sandbox.known if self._running else at_first(self.settings.sandbox)
+
+    def start(self, *, serve: bool = False, announce: Callable[[str], None] = lambda _: None) -> "Running":
         """Start the runtime, once; a second call returns the same.
 
         :param serve: whether this process is a server, which keeps every active plugin live and answers for itself
             in the index; the command line only borrows the runtime.
+        :param announce: is given a line about the sandbox once a server knows it.
         """
         with self._starting:
             if self._running is None:
-                self._running = Running(self.settings, self.index, self.store, self._zygote, serve=serve)
+                running = Running(self.settings, self.index, self.store, self._zygote)
+                if serve:
+                    running.serve(announce)
+                self._running = running
                 # Unlike what atexit has, this is run in a forked server process too (granian's are).
                 Finalize(None, self.close, exitpriority=10)
             return self._running
@@ -82,18 +97,19 @@ class Parts:
 
 
 def _require_folders(settings: Settings) -> None:
-    """Make the folders that are set.
+    """Make the folders that are set. One that was there keeps its mode, but for those in the instance, which are ours.
 
     :raises ConfigurationError: in one sentence that names the variable, where one cannot be used.
     """
     folders = {
-        "CADENCE_INSTANCE": settings.instance,
-        "CADENCE_STORE_PLUGIN": settings.plugin_dir,
-        "CADENCE_STORE_ARCHIVED": settings.archive_dir,
+        "CADENCE_INSTANCE": (settings.instance, PASSAGE),
+        "CADENCE_STORE_PLUGIN": (settings.plugin_dir, PRIVATE),
+        "CADENCE_STORE_ARCHIVED": (settings.archive_dir, PRIVATE),
     }
-    for variable, folder in folders.items():
+    for variable, (folder, mode) in folders.items():
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if settings.instance in folder.parents or not folder.is_dir():
+                make_folder(folder, mode)
         except OSError as error:
             raise ConfigurationError(f"{variable} {folder} cannot be used as a folder: {error.strerror}.") from None
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -103,24 +119,28 @@ def _require_folders(settings: Settings) -> None:
 class Running:
     """What runs in this process: zygote, workers, live set, installer."""
 
-    def __init__(self, settings: Settings, index: Index, store: Store, zygote: Zygote | None, *, serve: bool) -> None:
+    def __init__(self, settings: Settings, index: Index, store: Store, zygote: Zygote | None) -> None:
         self._settings = settings
         self._index = index
         self._store = store
-        self._serve = serve
+        self._serves = False
         self._owner = Owner.acquire(settings.instance)
         self._limits = ArchiveLimits.from_settings(settings)
         self._sweep_after_the_dead()
+        for folder in (self._run_dir.parent, self._run_dir, settings.instance / "data"):
+            make_folder(folder, PASSAGE)
         self.recovery = recover(index, store, self._rebuild)
         self.supervisor = Supervisor()
-        self.logs = Logs(settings.max_log_bytes)
-        self.zygote = zygote or Zygote()
+        self.logs = Logs(settings.max_log_bytes, settings.max_log_bytes_per_second)
+        self.zygote = zygote or Zygote(confine=settings.sandbox is not SandboxMode.OFF)
         self._owns_zygote = zygote is None
+        self.sandbox = SandboxProbe(settings.sandbox, self._layers)
         self.environments = Environments(settings.instance / "environments")
         self.environments.recover()
+        self.gateway = Gateway()
         self._launcher = self._make_launcher()
         self.live_set = LiveSet(
-            self._launcher, self.supervisor, self._launch_of, settings.load_seconds, settings.call_seconds
+            self._launcher, self.supervisor, self._launch_of, settings.load_seconds, settings.limits
         )
         self.examiner = Examiner(
             self.live_set,
@@ -129,16 +149,20 @@ class Running:
             distribution_version("cadence-sdk"),
             settings.dependency_idle_seconds,
             self._run_dir,
+            index.granted,
         )
+        self.granter = Granter(index, self.live_set, self._launch_of, settings.limits)
         self.installer = self._installer()
         self.adopter = Adopter(index, store, self.live_set, self.examiner)
         adopt = self.adopter.adopt_folders if settings.enable_directory_plugins else list
         self.reconciler = Reconciler(index, self.live_set, self._owner.id, adopt)
-        if serve:
-            # The zygote warms up while the server comes to its first request.
-            self.supervisor.soon(self.zygote.start)
-            index.register_server(self._owner.id, os.getpid())
-            self.reconciler.start()
+
+    def serve(self, announce: Callable[[str], None]) -> None:
+        """Be a server process: keep every active plugin live. The zygote warms up meanwhile."""
+        self._serves = True
+        self.supervisor.soon(lambda: self.sandbox.report(announce))
+        self._index.register_server(self._owner.id, os.getpid())
+        self.reconciler.start()
 
     def receive(self) -> UploadFile:
         """A file for an upload that is about to come, where it can be renamed into the archive later."""
@@ -147,7 +171,6 @@ class Running:
 
     def scratch_dir(self) -> Path:
         """A folder of this process that goes with it."""
-        self._run_dir.mkdir(parents=True, exist_ok=True)
         return self._run_dir
 
     def close(self) -> None:
@@ -157,17 +180,22 @@ class Running:
         self.live_set.close()
         # Those that are still loading too, so nothing below has to wait for a plugin.
         self._launcher.close()
+        self.gateway.close()
         if self._owns_zygote:
             self.zygote.stop()
         self.reconciler.stop()
         self.installer.close()
         self.supervisor.stop()
         self.logs.close()
-        if self._serve:
+        if self._serves:
             self._index.unregister_server(self._owner.id)
         for folder in (self._run_dir, self._upload_dir):
             remove_tree(folder)
         self._owner.release()
+
+    def _layers(self) -> tuple[Layer, ...]:
+        """What there is to confine plugins; waits for the zygote to be warm."""
+        return self.zygote.layers
 
     @property
     def _run_dir(self) -> Path:
@@ -194,6 +222,9 @@ class Running:
             remove=remove_tree,
             max_message_bytes=self._settings.max_message_bytes,
             in_background=self.supervisor.soon,
+            limits=self._settings.limits,
+            admit=self.sandbox.admit,
+            gateway=self.gateway,
         )
 
     def _installer(self) -> Installer:
@@ -210,7 +241,8 @@ class Running:
 
     def _launch_of(self, record: VersionRecord) -> Launch:
         environment = self.environments.path(record.environment) if record.environment else None
-        return Launch(record.ref, self._store.folder(record.ref), environment)
+        granted = self._index.granted(record.ref.name)
+        return Launch(record.ref, self._store.folder(record.ref), environment, granted=granted)
 
     def _rebuild(self, archive: Path, ref: PluginRef, destination: Path) -> None:
         upload = Upload(str(archive), f"{ref.slug}.zip", file_digest(archive), archive.stat().st_size)

@@ -40,6 +40,13 @@ class ServerAnswer(Struct, frozen=True):
     pid: int
     report: ReloadReport | None = None
 
+    def trouble_with(self, name: str) -> str | None:
+        """Why this process could not bring one plugin to what it should be; None where it could."""
+        if self.report is None:
+            return f"server {self.pid} has not answered yet"
+        errors = [done.error for done in self.report.plugins if done.name == name and not done.loaded]
+        return f"server {self.pid}: {errors[0]}" if errors else None
+
 
 class Reconciler:
     """Watches the generation of the index, in a thread of its own.

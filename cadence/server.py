@@ -9,6 +9,7 @@ One process serves; a supervisor process in front of it holds the port and start
 
 import ctypes
 import errno
+import mmap
 import os
 import signal
 import socket
@@ -31,7 +32,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until the process is told to end (``SIGTERM``, ``SIGINT``).
 
-    :param announce: is given the start-up line.
+    :param announce: is given the start-up line, and then one that says how plugins are confined.
     :raises ConfigurationError: when the address is not one of this machine alone, or cannot be listened on.
     """
     if not is_loopback(settings.host):
@@ -42,9 +43,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     address = "127.0.0.1" if settings.host.lower() == "localhost" else settings.host
     _require_free(address, settings.port)
     supervisor = os.getpid()
+    announce_sandbox = _once(announce)
 
     def application() -> Any:
-        return _application(settings, supervisor)
+        return _application(settings, supervisor, announce_sandbox)
 
     server = Granian(
         "cadence",
@@ -73,7 +75,19 @@ def _require_free(address: str, port: int) -> None:
             raise ConfigurationError(f"CADENCE_PORT {port} on {address} {reason}. Set another, or end it.") from None
 
 
-def _application(settings: Settings, supervisor: int) -> Any:
+def _once(announce: Callable[[str], None]) -> Callable[[str], None]:
+    """The same for the first line only, also when a second process serves because the first one died."""
+    told = mmap.mmap(-1, 1)  # anonymous memory, shared with every process that is forked from this one
+
+    def announce_once(line: str) -> None:
+        if not told[0]:
+            told[0] = 1
+            announce(line)
+
+    return announce_once
+
+
+def _application(settings: Settings, supervisor: int, announce_sandbox: Callable[[str], None]) -> Any:
     """Make the application, in the process that serves."""
     # Killed with the supervisor, even by SIGKILL: a server without one would hold the port and its workers for ever.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -81,7 +95,8 @@ def _application(settings: Settings, supervisor: int) -> Any:
         os._exit(1)
     app = create_app(settings)
     parts: Parts = app.extensions[EXTENSION]
-    parts.start(serve=True)
+    # Only a process that serves knows: it has the zygote, which finds out while it warms up.
+    parts.start(serve=True, announce=announce_sandbox)
     return app
 
 

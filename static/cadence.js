@@ -70,7 +70,7 @@
     connection.hidden = false;
   });
 
-  // Parts that are replaced keep what was open and where the focus was.
+  // Parts that are replaced keep what was open and where the focus was; the answer to a form takes the focus.
 
   let opened = [];
   let focusWasInside = false;
@@ -85,6 +85,7 @@
     announceIn(event.target);
     refreshTimes();
     if (event.detail.target.id === "dialog") openDialog();
+    $("[data-focus]", event.target)?.focus();
     if (focusWasInside && document.activeElement === document.body) $("#plugins-title").focus();
     focusWasInside = false;
   });

@@ -14,7 +14,7 @@ from cadence.model import Fault, Stage
 # The SDK's signature, in order: arguments can be given by position.
 PARAMETERS = (
     "name", "version", "description", "capabilities", "llm_requirements", "agent_type", "dependencies",
-    "response_schema", "response_suggestion", "sdk_version",
+    "response_schema", "response_suggestion", "sdk_version", "network", "memory_mb",
 )  # fmt: skip
 REQUIRED = ("name", "version", "description")
 AGENT_TYPES = ("specialized", "general", "utility")
@@ -152,6 +152,10 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
 
 
+def _is_amount(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
+
+
 _TYPES = {
     "name": ("a string", _is_text),
     "version": ("a string", _is_text),
@@ -160,6 +164,8 @@ _TYPES = {
     "dependencies": ("a list of strings", _is_texts),
     "llm_requirements": ("a dictionary", lambda value: isinstance(value, dict)),
     "agent_type": ("a string", _is_text),
+    "network": ("a list of strings", lambda value: value is None or _is_texts(value)),
+    "memory_mb": ("a whole number of MiB, at least 1", _is_amount),
 }
 
 

@@ -3,6 +3,9 @@
 No thread belongs to the channel. The first caller that has to wait reads for all (the leader); when it has its own
 reply it hands the reading to another caller. A single caller so gets its reply without any switch of threads, which
 is worth as much as everything else on the way of a call.
+
+What comes in was written by a plugin. So that it costs other plugins' callers no time, a request takes one reply and no
+more, what drips in is taken in every few milliseconds, and no descriptors can be passed.
 """
 
 import contextlib
@@ -13,9 +16,16 @@ import threading
 import time
 from collections.abc import Callable
 
-from msgspec import MsgspecError
-
+from cadence.runtime.messages import Malformed, decode_loaded, decode_reply
+from cadence.runtime.notification import receive_listener
 from cadence_sdk._runtime import wire
+
+#: After so many reads without a whole message the rest of it is taken in only so often, in seconds. The largest message
+#: that is sent as fast as it can be needs fewer.
+_EAGER_READS = 1024
+_DRIP_SECONDS = 0.005
+#: Socket option since Linux 6.16 (asm-generic/socket.h): whether the peer may pass descriptors (SCM_RIGHTS).
+_SO_PASSRIGHTS = 83
 
 
 class ChannelClosed(Exception):
@@ -58,11 +68,14 @@ class Channel:
 
     :param channel: the connected socket; the channel owns it.
     :param max_bytes: the largest frame taken from the worker.
+    :param listener: whether the first thing to come is a listener, for :meth:`receive_listener`.
     """
 
-    def __init__(self, channel: socket.socket, max_bytes: int) -> None:
+    def __init__(self, channel: socket.socket, max_bytes: int, *, listener: bool = False) -> None:
         channel.setblocking(False)
         self._socket = channel
+        if not listener:
+            self._refuse_descriptors()
         self._max_bytes = max_bytes
         self._reader = wire.FrameReader(max_bytes)
         self._readable = select.poll()
@@ -70,6 +83,10 @@ class Channel:
         self._ids = itertools.count(1)
         self._last_id = 0
         self._pending: dict[int, _Pending] = {}
+        #: Requests that nobody waits for any more; their replies may still come.
+        self._overdue: set[int] = set()
+        #: How often was read since the last whole message.
+        self._reads = 0
         self._reading = threading.Lock()
         self._sending = threading.Lock()
         self._closed: str | None = None
@@ -87,8 +104,24 @@ class Channel:
             except OSError:
                 raise ChannelGone(self._closed or "it closed its channel") from None
 
+    def receive_listener(self, timeout: float) -> int:
+        """What a worker that may connect sends before it loads the plugin: by it, it asks for its connections.
+
+        :raises ChannelClosed: when it ended without.
+        :raises ReplyTimeout: after ``timeout`` seconds.
+        """
+        try:
+            with self._reading:
+                return receive_listener(self._socket, timeout)
+        except TimeoutError:
+            raise ReplyTimeout from None
+        except OSError:
+            raise ChannelClosed(self._closed or "it ended before it was locked down") from None
+        finally:
+            self._refuse_descriptors()
+
     def receive_loaded(self, timeout: float) -> wire.Loaded:
-        """The first message of a worker. Nothing else may be in flight.
+        """The first message of a worker; see :func:`~cadence.runtime.messages.decode_loaded`. Nothing may be in flight.
 
         :raises ChannelClosed: when it ended without one.
         :raises ReplyTimeout: after ``timeout`` seconds.
@@ -98,8 +131,8 @@ class Channel:
             while (body := self._next_frame()) is None:
                 self._read(deadline)
         try:
-            return wire.decode_loaded(body)
-        except (MsgspecError, RecursionError) as error:
+            return decode_loaded(body)
+        except Malformed as error:
             raise self._broken(str(error)) from None
 
     def request(self, build: Callable[[int], wire.Call | wire.CheckHealth], timeout: float) -> wire.Reply:
@@ -116,6 +149,9 @@ class Channel:
         id_ = self._send(build, pending, deadline)
         try:
             return self._await(pending, deadline)
+        except BaseException:
+            self._overdue.add(id_)  # first, so that its reply is at no moment one that nobody asked for
+            raise
         finally:
             self._pending.pop(id_, None)
             self._promote()
@@ -147,6 +183,12 @@ class Channel:
             self._socket.close()
         # Whoever left meanwhile found the lead taken and woke nobody.
         self._promote()
+
+    def _refuse_descriptors(self) -> None:
+        # Reading drops descriptors that were passed, and so closes them in the thread that reads. That can take as long
+        # as a plugin likes: a socket that lingers holds the thread in the kernel, past every deadline.
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
 
     def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
         if not self._sending.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -216,31 +258,43 @@ class Channel:
 
     def _deliver(self, body: bytes) -> None:
         try:
-            reply = wire.decode_reply(body)
-        except (MsgspecError, RecursionError) as error:
+            reply = decode_reply(body)
+        except Malformed as error:
             raise self._broken(str(error)) from None
         if not 0 < reply.id <= self._last_id:
             raise self._broken(f"a reply to request {reply.id}, which was never made")
-        # A reply after its deadline has no one waiting for it any more.
         waiting = self._pending.get(reply.id)
         if waiting is not None and waiting.reply is None:
             waiting.reply = reply
             waiting.wake()
+        elif reply.id in self._overdue:
+            self._overdue.discard(reply.id)
+        else:
+            raise self._broken(f"a second reply to request {reply.id}")
 
     def _next_frame(self) -> bytes | None:
         try:
-            return self._reader.next()
+            body = self._reader.next()
         except wire.ProtocolError as error:
             raise self._broken(str(error)) from None
+        if body is not None:
+            self._reads = 0
+        return body
 
     def _read(self, deadline: float) -> None:
         # Also from a channel that is closed: a worker that answers and ends has answered.
         if self._disposed:
             raise ChannelClosed(self._closed)
+        # First of all: there may be something to read for ever.
+        if time.monotonic() >= deadline:
+            raise ReplyTimeout
+        self._reads += 1
+        if self._reads > _EAGER_READS:
+            time.sleep(_DRIP_SECONDS)
         # A single caller looks for a moment before it sleeps; several would only take the interpreter from each other.
-        if len(self._pending) == 1 and wire.read_soon(self._reader, self._socket):
+        elif len(self._pending) == 1 and wire.read_soon(self._reader, self._socket):
             return
-        if time.monotonic() >= deadline or not self._readable.poll(_milliseconds(deadline)):
+        if not self._readable.poll(_milliseconds(deadline)):
             raise ReplyTimeout
         try:
             open_ = self._reader.read(self._socket)

@@ -5,14 +5,19 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from cadence.errors import CadenceError, PluginUnavailable
-from cadence.model import PluginRef
+from cadence.model import Granted, Limits, PluginRef
+from cadence.runtime.cgroup import NICE_WITHOUT_GROUP
 from cadence.runtime.channel import Channel
+from cadence.runtime.gateway import Gateway
 from cadence.runtime.logs import Logs
+from cadence.runtime.users import Users
+from cadence.runtime.warden import Premises, Warden
 from cadence.runtime.worker import Worker
 from cadence.runtime.zygote import Zygote
 from cadence_sdk._runtime import wire
@@ -26,13 +31,15 @@ _END_SECONDS = 5.0
 class Launch(Struct, frozen=True):
     """What is to be run: the version, the folder of its files, and that of its dependencies.
 
-    ``trial`` False lets it load though it is unhealthy, because nothing better is there.
+    ``trial`` False lets it load though it is unhealthy, because nothing better is there. ``granted`` is what it may
+    beyond what every plugin may.
     """
 
     ref: PluginRef
     package: Path
     environment: Path | None = None
     trial: bool = True
+    granted: Granted = Granted()
 
 
 class Launcher:
@@ -45,7 +52,10 @@ class Launcher:
     :param data_dir: folder that holds one data directory per plugin.
     :param snapshot: copies a plugin's folder to a path that does not exist yet.
     :param remove: deletes a folder with whatever a plugin left in it.
+    :param limits: what a plugin has whose grants do not say otherwise.
     :param in_background: runs a clean-up that nobody waits for.
+    :param gateway: makes the connections that plugins were granted.
+    :param admit: raises ``PluginUnavailable`` where plugins may not run on this host.
     """
 
     def __init__(
@@ -58,6 +68,9 @@ class Launcher:
         remove: Callable[[Path], None],
         max_message_bytes: int,
         in_background: Callable[[Callable[[], None]], object],
+        admit: Callable[[PluginRef], None],
+        limits: Limits,
+        gateway: Gateway,
     ) -> None:
         self._zygote = zygote
         self._logs = logs
@@ -67,6 +80,11 @@ class Launcher:
         self._remove = remove
         self._max_message_bytes = max_message_bytes
         self._in_background = in_background
+        self._admit = admit
+        self._limits = limits
+        self._gateway = gateway
+        self._users = Users(data_dir)
+        self._warden = Warden(lambda worker, words: logs.note(worker.ref.name, worker.ref.version, words))
         self._serials = itertools.count(1)
         self._guard = threading.Lock()
         self._workers: set[Worker] = set()
@@ -78,17 +96,18 @@ class Launcher:
         :param timeout: seconds it has for that.
         :param on_end: called when the worker has ended, also when that happens before this returns.
         :raises ValidationFailed: with every fault the worker found, or the one that ended it.
-        :raises PluginUnavailable: when the host gives no process.
+        :raises PluginUnavailable: when the host gives no process, or not the sandbox that is required.
         :raises NotFound: when the folder of its files is gone.
         """
+        self._admit(what.ref)
         home = self._run_dir / str(next(self._serials))
         try:
             spec = self._prepare(what, home)
-            worker = self._fork(what.ref, home, on_end)
+            worker = self._fork(what, spec, home, on_end)
         except BaseException:
             self._remove(home)
             raise
-        worker.load(spec, timeout)
+        worker.load(spec, timeout, partial(self._connect, spec) if self._asks(spec) else None)
         return worker
 
     def close(self) -> None:
@@ -100,14 +119,19 @@ class Launcher:
             worker.kill("the server is shutting down")
         for worker in workers:
             worker.ended.wait(_END_SECONDS)
+        self._warden.close()
 
     def _prepare(self, what: Launch, home: Path) -> wire.WorkerSpec:
         data, temporary = self._data_dir / what.ref.name, home / "tmp"
-        temporary.mkdir(parents=True, mode=0o700)
+        home.mkdir(parents=True, mode=0o700)
+        temporary.mkdir(mode=0o700)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         package = home / what.ref.slug
         self._snapshot(what.package, package)
-        env = {
+        user = self._user(data, home, temporary)
+        grants = what.granted.grants
+        limits = grants.limits(self._limits)
+        env = grants.env | {
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
             "HOME": str(data),
@@ -124,12 +148,34 @@ class Launcher:
             environment=str(what.environment) if what.environment else None,
             env=env,
             trial=what.trial,
+            limits=limits,
+            network=grants.network,
+            user=user,
+            full=self._zygote.confines and Premises(data, temporary).full(limits),
+            nice=0 if self._zygote.groups.bounds_cpu else NICE_WITHOUT_GROUP,
         )
 
-    def _fork(self, ref: PluginRef, home: Path, on_end: Callable[[Worker], None]) -> Worker:
+    def _user(self, data: Path, home: Path, temporary: Path) -> int | None:
+        """The user the worker is to run as, to whom its folders are given; None for the server's own."""
+        if not self._zygote.users:
+            self._users.release(data)
+            return None
+        user = self._users.own(data)
+        os.chown(temporary, user, user)
+        # Its own group passes through to what is in it; the workers of other plugins do not.
+        os.chown(home, -1, user)
+        home.chmod(0o710)
+        return user
+
+    def _fork(self, what: Launch, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
+        ref = what.ref
+
         def ended(worker: Worker) -> None:
             self._workers.discard(worker)
-            self._in_background(lambda: self._remove(home))
+            self._warden.release(worker)
+            self._in_background(partial(self._clean_up, worker, home))
+            if worker.ending and worker.ending.limit:
+                self._logs.note(ref.name, ref.version, worker.ending.limit)
             on_end(worker)
 
         def last_words() -> str | None:
@@ -142,10 +188,11 @@ class Launcher:
         ours, theirs = socket.socketpair()
         log_read, log_write = os.pipe2(os.O_CLOEXEC)
         drained = self._logs.attach(ref.name, ref.version, log_read)
-        channel = Channel(ours, self._max_message_bytes)
-        worker = Worker(ref, channel, ended, last_words)
+        channel = Channel(ours, self._max_message_bytes, listener=self._asks(spec))
+        worker = Worker(ref, channel, ended, last_words, what.granted, spec.limits)
         try:
             worker.forked(*self._zygote.fork(theirs, log_write, worker.exited))
+            self._bound(worker, spec)
         except CadenceError:
             channel.close("it could not be started")
             channel.dispose()
@@ -160,3 +207,32 @@ class Launcher:
         if closed:
             worker.kill("the server is shutting down")
         return worker
+
+    def _asks(self, spec: wire.WorkerSpec) -> bool:
+        """Whether the worker asks for its connections; one that is not confined makes them itself."""
+        return bool(spec.network) and self._zygote.asks
+
+    def _connect(self, spec: wire.WorkerSpec, listener: int) -> None:
+        self._gateway.attach(listener, spec.network, partial(self._logs.note, spec.name, spec.version))
+
+    def _bound(self, worker: Worker, spec: wire.WorkerSpec) -> None:
+        """Set limits upon what the worker may take, which does nothing of its own yet.
+
+        :raises PluginUnavailable: when the kernel does not take them; then it is ended.
+        """
+        if not self._zygote.confines:
+            return
+        try:
+            worker.group.limit(spec.limits)
+        except OSError as error:
+            worker.kill("its limits could not be set")
+            raise PluginUnavailable(f"The limits of {spec.name} could not be set: {error.strerror}.") from None
+        if spec.full:
+            words = f"{spec.limits.data_reached}: the plugin may only read and delete there until it is started anew"
+            worker.notice = f"{words[0].upper()}{words[1:]}."
+            self._logs.note(spec.name, spec.version, words)
+        self._warden.watch(worker, Premises(Path(spec.data), Path(spec.temporary)), worker.group, full=spec.full)
+
+    def _clean_up(self, worker: Worker, home: Path) -> None:
+        worker.group.remove()
+        self._remove(home)

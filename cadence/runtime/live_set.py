@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
-from cadence.errors import CadenceError, CallTimedOut, NotFound, PluginUnavailable
-from cadence.model import HealthReport, ToolResult, TrialReport, VersionRecord
+from cadence.errors import CadenceError, CallTimedOut, LimitReached, NotFound, PluginUnavailable
+from cadence.model import HealthReport, Limits, ToolResult, VersionRecord
 from cadence.runtime import backoff
 from cadence.runtime.launcher import Launch, Launcher
+from cadence.runtime.slot import LivePlugin, Slot
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.worker import Draining, Worker
 
@@ -26,20 +27,6 @@ T = TypeVar("T")
 _WAIT_FOR_RESTART_SECONDS = 2.0
 #: How long calls in flight may take to finish when the server shuts down.
 _CLOSE_SECONDS = 5.0
-
-
-class LivePlugin(Struct, frozen=True):
-    """One plugin as it stands now.
-
-    ``status`` is ``live``, ``starting`` or ``failed``; ``error`` says why, where it is not live. ``pid`` is that of
-    its worker.
-    """
-
-    record: VersionRecord
-    status: Literal["live", "starting", "failed"]
-    report: TrialReport
-    error: str | None = None
-    pid: int | None = None
 
 
 class Reloaded(Struct, frozen=True):
@@ -57,36 +44,13 @@ class Reloaded(Struct, frozen=True):
     error: str | None = None
 
 
-class _Slot:
-    """The place of one plugin. ``changed`` guards every field; ``changing`` lets one change at a time run."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.changing = threading.Lock()
-        self.changed = threading.Condition()
-        self.record: VersionRecord | None = None
-        self.generation = -1
-        self.worker: Worker | None = None
-        self.error: str | None = None
-        self.failures = 0
-        self.restarting = False
-        self.restart_at = 0.0
-
-    def view(self) -> LivePlugin | None:
-        with self.changed:
-            if self.record is None:
-                return None
-            if self.worker is not None:
-                return LivePlugin(self.record, "live", self.worker.report, self.error, self.worker.pid)
-            return LivePlugin(self.record, "failed" if self.error else "starting", self.record.report, self.error)
-
-
 class LiveSet:
     """The live plugins.
 
-    :param launch_of: where the files and the environment of a version lie.
+    :param launch_of: where the files and the environment of a version lie, and what it is granted at this moment.
     :param load_seconds: how long a plugin may take to load.
-    :param call_seconds: how long a call may take.
+    :param limits: those of a plugin whose grants do not say otherwise. A call waits for ``call_seconds`` of these for
+        a plugin that starts, and for ``call_seconds`` of the plugin's own limits for its answer.
     """
 
     def __init__(
@@ -95,14 +59,14 @@ class LiveSet:
         supervisor: Supervisor,
         launch_of: Callable[[VersionRecord], Launch],
         load_seconds: float,
-        call_seconds: float,
+        limits: Limits,
     ) -> None:
         self._launcher = launcher
         self._supervisor = supervisor
         self._launch_of = launch_of
         self._load_seconds = load_seconds
-        self._call_seconds = call_seconds
-        self._slots: dict[str, _Slot] = {}
+        self._limits = limits
+        self._slots: dict[str, Slot] = {}
         self._adding = threading.Lock()
         self._closed = False
 
@@ -133,15 +97,16 @@ class LiveSet:
 
     def _ask(self, name: str, ask: Callable[[Worker, float], T]) -> tuple[T, str]:
         """What the worker that answers now says within so many seconds, and its version."""
-        deadline = time.monotonic() + self._call_seconds
+        ready_by = time.monotonic() + self._limits.call_seconds
         while True:
-            worker = self._worker(name, deadline)
+            worker = self._worker(name, ready_by)
             try:
-                return ask(worker, deadline - time.monotonic()), worker.ref.version
+                return ask(worker, worker.limits.call_seconds), worker.ref.version
             except Draining:
                 continue
-            except CallTimedOut:
-                self._replace(worker)
+            except (CallTimedOut, LimitReached):
+                if not worker.gone:
+                    self._replace(worker)
                 raise
 
     def trial(self, record_ref: Launch) -> Worker:
@@ -196,11 +161,20 @@ class LiveSet:
         if ousted is not None:
             self._retire(ousted)
 
-    def abandon(self, record: VersionRecord, generation: int, error: str) -> None:
-        """Let the plugin answer no more and show why ``record``, which should answer, does not."""
-        self.remove(record.ref.name, generation)
-        self.expect({record.ref.name: record}, generation)
-        self._note_failure(self._slot(record.ref.name), record, error, generation, retry=False)
+    def abandon(self, record: VersionRecord, generation: int, error: str, *, retry: bool = False) -> None:
+        """Let the plugin answer no more and show why ``record``, which should answer, does not.
+
+        :param retry: whether to try again later, because it was the host that could not.
+        """
+        slot = self._slot(record.ref.name)
+        with slot.changed:
+            if generation < slot.generation:
+                return
+            ousted, slot.worker = slot.worker, None
+            slot.record, slot.generation = record, generation
+            self._note_failure(slot, record, error, generation, retry=retry)
+        if ousted is not None:
+            self._retire(ousted)
 
     def reconcile(
         self, desired: Mapping[str, VersionRecord], generation: int, *, reload: bool = False
@@ -249,15 +223,15 @@ class LiveSet:
             worker.ended.wait(max(0.0, deadline - time.monotonic()))
             worker.kill("the server is shutting down")
 
-    def _slot(self, name: str) -> _Slot:
+    def _slot(self, name: str) -> Slot:
         with self._adding:
-            return self._slots.setdefault(name, _Slot(name))
+            return self._slots.setdefault(name, Slot(name))
 
     def _differs(self, record: VersionRecord) -> bool:
         slot = self._slots.get(record.ref.name)
         if slot is None or slot.record is None:
             return True
-        return (slot.record.ref, slot.record.install_id) != (record.ref, record.install_id)
+        return _identity(slot.record) != _identity(record)
 
     def _is_down(self, record: VersionRecord) -> bool:
         """Whether it was expected and nobody has begun to start it."""
@@ -287,26 +261,37 @@ class LiveSet:
             error=error or (_unhealthy_words(health) if health and not health.healthy else None),
         )
 
-    def _load_and_swap(self, slot: _Slot, record: VersionRecord, generation: int) -> str | None:
+    def _load_and_swap(self, slot: Slot, record: VersionRecord, generation: int) -> str | None:
         """Returns why it failed, None where it did not."""
         if generation < slot.generation:
             return None
-        # The one that answers now stays until a healthy one is there; where none answers, an unhealthy one may.
-        launch = structs.replace(self._launch_of(record), trial=slot.worker is not None)
+        launch, worker = self._launch_of(record), slot.worker
+        # The one that answers now stays until a healthy one is there; where none may answer, an unhealthy one may.
+        keep = worker is not None and not launch.granted.grants.withdraws(worker.granted.grants, self._limits)
         try:
-            worker = self.trial(launch)
+            worker = self.trial(structs.replace(launch, trial=keep))
         except OSError as failure:
             error = f"The host could not start it: {failure.strerror}."
-            self._note_failure(slot, record, error, generation, retry=True)
+            self._settle_failure(slot, record, error, generation, keep=keep, retry=True)
             return error
         except CadenceError as failure:
             error = failure.in_words
-            self._note_failure(slot, record, error, generation, retry=isinstance(failure, PluginUnavailable))
+            retry = isinstance(failure, PluginUnavailable)
+            self._settle_failure(slot, record, error, generation, keep=keep, retry=retry)
             return error
         self.swap(record, worker, generation)
         return None
 
-    def _note_failure(self, slot: _Slot, record: VersionRecord, error: str, generation: int, *, retry: bool) -> None:
+    def _settle_failure(
+        self, slot: Slot, record: VersionRecord, error: str, generation: int, *, keep: bool, retry: bool
+    ) -> None:
+        """A version did not start. One that answers goes on, unless it may what was withdrawn from the plugin."""
+        if keep or slot.worker is None:
+            self._note_failure(slot, record, error, generation, retry=retry)
+        else:
+            self.abandon(record, generation, error, retry=retry)
+
+    def _note_failure(self, slot: Slot, record: VersionRecord, error: str, generation: int, *, retry: bool) -> None:
         """Keep why a version did not start; only what the host could not do is tried again."""
         with slot.changed:
             if slot.record is None or slot.generation > generation:
@@ -333,7 +318,7 @@ class LiveSet:
                     raise PluginUnavailable(f"{name} is still starting; try again.", ref=slot.record.ref)
         return worker
 
-    def _refuse_if_down(self, slot: _Slot) -> None:
+    def _refuse_if_down(self, slot: Slot) -> None:
         if self._closed:
             raise PluginUnavailable("The server is shutting down.")
         wait = slot.restart_at - time.monotonic()
@@ -345,7 +330,7 @@ class LiveSet:
     def _retire(self, worker: Worker) -> None:
         """Let a worker finish its calls and end; past every deadline it is killed."""
         worker.drain()
-        self._supervisor.after(self._call_seconds, lambda: worker.kill("it did not finish in time"))
+        self._supervisor.after(worker.limits.call_seconds, lambda: worker.kill("it did not finish in time"))
 
     def _replace(self, worker: Worker) -> None:
         """Start a new worker in the place of one that missed a deadline, once."""
@@ -376,7 +361,7 @@ class LiveSet:
             self._schedule_restart(slot, backoff.next_failures(slot.failures, ran_seconds))
             slot.changed.notify_all()
 
-    def _schedule_restart(self, slot: _Slot, failures: int) -> None:
+    def _schedule_restart(self, slot: Slot, failures: int) -> None:
         record, generation = slot.record, slot.generation
         if record is None:
             return
@@ -385,11 +370,16 @@ class LiveSet:
         slot.restart_at = time.monotonic() + delay
         self._supervisor.after(delay, lambda: self._restart(slot, record, generation))
 
-    def _restart(self, slot: _Slot, record: VersionRecord, generation: int) -> None:
+    def _restart(self, slot: Slot, record: VersionRecord, generation: int) -> None:
         with slot.changed:
             due = slot.worker is None and slot.record is record and not self._closed
         if due:
             self._start(record, generation)
+
+
+def _identity(record: VersionRecord) -> tuple[object, ...]:
+    """What tells whether a worker that was started for one record is right for another."""
+    return record.ref, record.install_id, record.grants_revision
 
 
 def _unhealthy_words(health: HealthReport) -> str:

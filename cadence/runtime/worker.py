@@ -1,6 +1,7 @@
 """The server's handle on one worker process: call, check, drain, kill."""
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -12,15 +13,20 @@ from cadence.errors import (
     CallFailed,
     CallTimedOut,
     InvalidArguments,
+    LimitReached,
     NotFound,
     RequestTooLarge,
     ToolRaised,
     ValidationFailed,
     WorkerEnded,
 )
-from cadence.model import Fault, HealthReport, PluginRef, Stage, TrialReport
+from cadence.model import Fault, Granted, HealthReport, Limits, PluginRef, Stage, TrialReport
+from cadence.runtime.cgroup import Group
 from cadence.runtime.channel import Channel, ChannelClosed, ChannelGone, MessageTooDeep, MessageTooLarge, ReplyTimeout
+from cadence.runtime.ending import Ending, ended_at, ended_because, ended_with
 from cadence_sdk._runtime import wire
+
+log = logging.getLogger(__name__)
 
 #: How long the status of a worker may take to arrive after its channel closed, in seconds.
 _EXIT_NOTICE_SECONDS = 2.0
@@ -35,6 +41,8 @@ class Worker:
 
     :param on_end: called once, with this worker, when the process has ended; from another thread.
     :param last_words: waits until the log of an ended worker is complete and gives its last line, if any.
+    :param granted: the grants it runs with.
+    :param limits: the limits that come of them.
     """
 
     def __init__(
@@ -43,13 +51,20 @@ class Worker:
         channel: Channel,
         on_end: Callable[["Worker"], None],
         last_words: Callable[[], str | None],
+        granted: Granted,
+        limits: Limits,
     ) -> None:
         self.ref = ref
+        self.granted = granted
+        self.limits = limits
         self.pid = 0
+        self.group = Group(())
+        #: What an operator should know of it though it runs.
+        self.notice: str | None = None
         #: Whether the process has ended; ``ended`` follows once nobody is sent here any more.
         self.gone = False
         self.ended = threading.Event()
-        self.end_words = ""
+        self.ending: Ending | None = None
         self.started_at = time.monotonic()
         #: Set by the live set once another worker is on its way to take this one's place.
         self.replacing = False
@@ -69,26 +84,35 @@ class Worker:
             raise RuntimeError("the worker has not loaded")
         return self._report
 
-    def load(self, spec: wire.WorkerSpec, timeout: float) -> None:
+    def load(self, spec: wire.WorkerSpec, timeout: float, connects: Callable[[int], None] | None = None) -> None:
         """Have it load the plugin; a worker that cannot is ended.
 
+        :param connects: takes the descriptor by which a worker that may connect asks for its connections.
         :raises ValidationFailed: with every fault that was found, or the one that ended the worker.
         """
         try:
             self._channel.send_spec(spec, timeout)
+            if connects:
+                connects(self._channel.receive_listener(timeout))
             loaded = self._channel.receive_loaded(timeout)
         except ReplyTimeout:
             self.kill("it took too long to load")
             words = f"Loading {self.ref.name} took longer than {timeout:g} s."
             raise self._not_loaded("load_timeout", words) from None
         except ChannelClosed as closed:
-            raise self._not_loaded("worker_ended", self._loading_ended(closed)) from None
+            words = self._loading_ended(closed)
+            raise self._not_loaded("limit_reached" if self._limit else "worker_ended", words) from None
         if loaded.report is None:
             self.kill("it did not load")
             if not loaded.faults:
                 raise self._not_loaded("no_report", f"Loading {self.ref.name} failed without a reason.")
             raise ValidationFailed(ref=self.ref, faults=loaded.faults)
         self._report = loaded.report
+
+    @property
+    def end_words(self) -> str:
+        """How it ended, to stand after "the worker"; empty while it runs."""
+        return self.ending.words if self.ending else ""
 
     @property
     def draining(self) -> bool:
@@ -113,10 +137,13 @@ class Worker:
 
     def check_health(self, timeout: float) -> HealthReport:
         """Run the plugin's health check. Raises like :meth:`call`."""
-        reply = self._request(wire.CheckHealth, f"The health check of {self.ref.name}", timeout)
+        what = f"The health check of {self.ref.name}"
+        reply = self._request(wire.CheckHealth, what, timeout)
         if isinstance(reply, wire.Health):
             return reply.report
-        raise self._stranger("The health check")
+        if isinstance(reply, wire.Failed):
+            raise self._failure(what, reply)
+        raise self._stranger(what)
 
     def drain(self) -> None:
         """Take no new calls; end once those in flight have answered."""
@@ -130,27 +157,35 @@ class Worker:
 
     def kill(self, reason: str) -> None:
         """End it now; whoever waits for an answer is told the reason. Does nothing to one that has ended."""
+        self._end(ended_because(reason), reason)
+
+    def stop_at(self, limit: str) -> None:
+        """End it now, because it came to a limit: "data limit of 1024 MiB reached". Otherwise as :meth:`kill`."""
+        self._end(ended_at(limit), limit)
+
+    def _end(self, ending: Ending, reason: str) -> None:
         with self._gate:
             if not self.gone:
-                self.end_words = self.end_words or f"was ended because {reason}"
+                self.ending = self.ending or ending
         self._channel.close(reason)
         with self._gate, contextlib.suppress(ProcessLookupError):
             if self._pidfd >= 0:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def forked(self, pid: int, pidfd: int) -> None:
+    def forked(self, pid: int, pidfd: int, group: Group) -> None:
         """Called by the launcher: the process exists."""
         with self._gate:
-            self.pid = pid
+            self.pid, self.group = pid, group
             if self.gone:
                 os.close(pidfd)
             else:
                 self._pidfd = pidfd
 
-    def exited(self, status: int | None) -> None:
-        """Called by the zygote's handle: the process has ended with this ``waitpid`` status."""
+    def exited(self, status: int | None, grown_kb: int) -> None:
+        """Called by the zygote's handle: the process has ended with this ``waitpid`` status, after it grew so far."""
         with self._gate:
-            self.end_words = self.end_words or exit_words(status)
+            kills = self.group.memory_kills()
+            self.ending = self.ending or ended_with(status, self.limits, grown_kb=grown_kb, memory_kills=kills)
             self.gone = True
             if self._pidfd >= 0:
                 if status is None:
@@ -159,6 +194,9 @@ class Worker:
                         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 os.close(self._pidfd)
                 self._pidfd = -1
+        if self._report is not None and not self._draining:
+            # Callers are told too, but there may have been none.
+            log.warning("The worker of %s %s.", self.ref.slug, self.end_words)
         # First of all nobody may be sent to it any more; then those who wait for it are told.
         self._on_end(self)
         self.ended.set()
@@ -183,15 +221,21 @@ class Worker:
             words = f"The arguments of {what} are nested more than {wire.MAX_NESTING} levels deep."
             raise InvalidArguments(words, ref=self.ref) from None
         except ReplyTimeout:
-            raise CallTimedOut(f"{what} did not answer within {round(timeout, 2):g} s.", ref=self.ref) from None
+            words = f"{what} did not answer within {round(timeout, 2):g} s. The plugin is started anew"
+            raise CallTimedOut(f"{words}: {self.limits.call_reached}.", ref=self.ref) from None
         except ChannelClosed as closed:
-            raise WorkerEnded(self._why(closed), ref=self.ref) from None
+            words = self._why(closed)
+            raise (LimitReached if self._limit else WorkerEnded)(words, ref=self.ref) from None
         finally:
             with self._gate:
                 self._in_flight -= 1
                 last = self._draining and self._in_flight == 0
             if last:
                 self._channel.send_stop()
+
+    @property
+    def _limit(self) -> str | None:
+        return self.ending.limit if self.ending else None
 
     def _why(self, closed: ChannelClosed) -> str:
         """Why the channel ended, in words: by the worker's exit where it exited, else by what it did instead."""
@@ -202,7 +246,7 @@ class Worker:
 
     def _loading_ended(self, closed: ChannelClosed) -> str:
         words = f"{self.ref.name} did not finish loading. {self._why(closed)}"
-        last = self._last_words()
+        last = None if self._limit else self._last_words()
         return f"{words} The last line it wrote: {last}" if last else words
 
     def _not_loaded(self, code: str, words: str) -> ValidationFailed:
@@ -213,6 +257,8 @@ class Worker:
             return InvalidArguments(*reply.sentences, ref=self.ref)
         if reply.kind == "unknown":
             return NotFound(*reply.sentences, ref=self.ref)
+        if reply.kind == "memory":
+            return LimitReached(f"{what}: {self.limits.memory_reached}.", *reply.sentences, ref=self.ref)
         if reply.kind == "raised":
             return ToolRaised(*reply.sentences, ref=self.ref)
         return CallFailed(*reply.sentences, ref=self.ref)
@@ -220,19 +266,3 @@ class Worker:
     def _stranger(self, what: str) -> WorkerEnded:
         self.kill("it broke the protocol: a reply of another kind than the request")
         return WorkerEnded(f"{what} was answered by a reply of another kind; the worker was ended.", ref=self.ref)
-
-
-def exit_words(status: int | None) -> str:
-    """What a ``waitpid`` status says, to stand after "the worker": "ended by itself with exit code 3"."""
-    if status is None:
-        return "ended with the process that started it"
-    if os.WIFSIGNALED(status):
-        return f"was ended by signal {_signal_words(os.WTERMSIG(status))}"
-    return f"ended by itself with exit code {os.waitstatus_to_exitcode(status)}"
-
-
-def _signal_words(number: int) -> str:
-    try:
-        return f"{number} ({signal.Signals(number).name})"
-    except ValueError:  # the real-time signals between the first and the last have no names
-        return str(number)

@@ -11,9 +11,11 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import NamedTuple
 
 from cadence.errors import PluginUnavailable
+from cadence.runtime.cgroup import Cgroups, Group
 from cadence_sdk._runtime import wire
 from cadence_sdk._runtime.report import Layer
 
@@ -23,15 +25,17 @@ _MAX_PACKET_BYTES = 65536
 _START_SECONDS = 60.0
 _FORK_SECONDS = 30.0
 
-#: Told when a worker ended: its ``waitpid`` status, or None when the zygote died and took it along.
-OnExit = Callable[[int | None], None]
+#: Told when a worker ended: its ``waitpid`` status, or None when the zygote died and took it along; how much more
+#: memory it had at its highest than the zygote, in KiB.
+OnExit = Callable[[int | None, int], None]
 
 
 class Forked(NamedTuple):
-    """A new worker process: its number, and a pidfd that the caller owns."""
+    """A new worker process: its number, a pidfd that the caller owns, and its control group."""
 
     pid: int
     pidfd: int
+    group: Group
 
 
 class _Request(NamedTuple):
@@ -72,6 +76,26 @@ class Zygote:
         """
         return self._running().layers
 
+    @property
+    def confines(self) -> bool:
+        """Whether workers are confined."""
+        return self._confine
+
+    @property
+    def asks(self) -> bool:
+        """Whether workers that may connect ask the server for each connection; otherwise as :attr:`layers`."""
+        return self._running().ready.asks
+
+    @property
+    def users(self) -> bool:
+        """Whether workers can be given user ids of their own; otherwise as :attr:`layers`."""
+        return self._running().ready.users
+
+    @property
+    def groups(self) -> Cgroups:
+        """The control groups of the workers; otherwise as :attr:`layers`."""
+        return self._running().groups
+
     def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
         """Fork a worker that reads its specification from ``channel`` and writes its log to descriptor ``log``.
 
@@ -103,6 +127,7 @@ class _Line:
     def __init__(self, *, confine: bool) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
+            self.groups = Cgroups.open() if confine else Cgroups((), {})
             self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
                 # Isolated (-I): neither variables nor the working directory decide what is imported.
                 [
@@ -113,6 +138,7 @@ class _Line:
                     "cadence_sdk._runtime.zygote",
                     str(theirs.fileno()),
                     str(int(confine)),
+                    *self.groups.folders,
                 ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -128,7 +154,8 @@ class _Line:
         self._sending = threading.Lock()
         self._requests: dict[int, _Request] = {}
         self._exits: dict[int, OnExit] = {}
-        self.layers = self._await_ready().layers
+        self.ready = self._await_ready()
+        self.layers = (*self.ready.layers, self.groups.layer) if confine else ()
         threading.Thread(target=self._listen, name="zygote", daemon=True).start()
 
     def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
@@ -152,6 +179,7 @@ class _Line:
         with contextlib.suppress(OSError):  # it died, and its socket is closed already
             self._control.shutdown(socket.SHUT_RDWR)
         self._process.wait()
+        self.groups.close()
 
     def _await_ready(self) -> wire.Ready:
         self._control.settimeout(_START_SECONDS)
@@ -163,6 +191,7 @@ class _Line:
         if not ready:
             self._process.kill()
             status = self._process.wait()
+            self.groups.close()
             self._control.close()
             raise PluginUnavailable(
                 f"The process that starts workers ended with status {status}; see the server's log."
@@ -190,7 +219,8 @@ class _Line:
             self._exits[message.pid] = request.on_exit
             (pidfd,) = descriptors
             if request.forked.set_running_or_notify_cancel():
-                request.forked.set_result(Forked(message.pid, pidfd))
+                group = self.groups.group(str(message.pid))
+                request.forked.set_result(Forked(_pid_here(pidfd), pidfd, group))
             else:  # nobody waits for it any more
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 os.close(pidfd)
@@ -201,7 +231,7 @@ class _Line:
             # Unknown is one that died before it was given anything to do.
             on_exit = self._exits.pop(message.pid, None)
             if on_exit is not None:
-                on_exit(message.status)
+                on_exit(message.status, message.grown_kb)
 
     def _end(self) -> None:
         """The zygote is gone, and the kernel has killed its workers."""
@@ -215,4 +245,11 @@ class _Line:
             if request.forked.set_running_or_notify_cancel():
                 request.forked.set_exception(PluginUnavailable("The process that starts workers ended; try again."))
         for on_exit in list(self._exits.values()):
-            on_exit(None)
+            on_exit(None, 0)
+        self.groups.close()
+
+
+def _pid_here(pidfd: int) -> int:
+    """The process id as this process sees it: the zygote may count them in a namespace of its own (proc(5), fdinfo)."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines())
+    return int(fields["Pid"])

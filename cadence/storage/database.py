@@ -12,6 +12,7 @@ from typing import Any, Self
 from sqlite_utils import Database
 
 from cadence.errors import ConfigurationError, StorageFull
+from cadence.storage.folders import keep_database_private
 from cadence.storage.locks import file_lock
 from cadence.storage.migrations import known_migrations, migrations
 
@@ -108,6 +109,7 @@ class Connections:
         :raises ConfigurationError: when a newer version of Cadence has written it, or it is no database.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
+        keep_database_private(path)
         index = cls(path)
         try:
             _migrate(index)

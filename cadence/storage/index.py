@@ -1,9 +1,9 @@
 """The index: everything the database knows, in one object."""
 
+from cadence.storage.grants import GrantIndex
 from cadence.storage.installs import InstallIndex
 from cadence.storage.servers import ServerIndex
-from cadence.storage.versions import VersionIndex
 
 
-class Index(VersionIndex, InstallIndex, ServerIndex):
+class Index(GrantIndex, InstallIndex, ServerIndex):
     """The index of one instance; any number of threads and processes use it at once. ``Index.open(path)``."""

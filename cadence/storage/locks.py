@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cadence.errors import Cancelled, Refused
+from cadence.storage.folders import PRIVATE, make_folder
 from cadence.storage.names import safe_component
 
 SHORTEST_POLL_SECONDS = 0.001
@@ -81,7 +82,7 @@ def plugin_lock(
     :raises Cancelled: when ``cancel`` is set while it waits.
     """
     folder = instance / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, PRIVATE)
     busy = f"Another change of {name} is under way. Wait for it to end, then try again."
     with file_lock(folder / f"{safe_component(name)}.lock", timeout=timeout, cancel=cancel, busy=busy):
         yield

@@ -77,3 +77,17 @@ def m004_servers(db: Database) -> None:
             id TEXT PRIMARY KEY NOT NULL, pid INTEGER NOT NULL, started_at TEXT NOT NULL,
             seen_generation INTEGER NOT NULL, report TEXT
         ) STRICT""")
+
+
+@migrations()
+def m005_grants(db: Database) -> None:
+    """What each plugin is permitted. It goes with the plugin's last version.
+
+    ``revision`` is the generation of the change, so that no two grants of a name ever have the same, not even when the
+    plugin was deleted in between.
+    """
+    db.execute("""
+        CREATE TABLE grants (
+            name TEXT PRIMARY KEY NOT NULL REFERENCES plugins (name) ON DELETE CASCADE,
+            revision INTEGER NOT NULL, grants TEXT NOT NULL
+        ) STRICT""")

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Self
 
+from cadence.storage.folders import PRIVATE, make_folder
 from cadence.storage.locks import Busy, try_lock
 from cadence.storage.names import safe_component
 
@@ -24,7 +25,7 @@ class Owner:
         :param instance: the folder of the instance; the lock is ``owners/<id>.lock`` in it.
         """
         folder = instance / "owners"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, PRIVATE)
         id = secrets.token_hex(8)
         path = folder / f"{id}.lock"
         descriptor = try_lock(path)

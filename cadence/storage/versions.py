@@ -12,7 +12,8 @@ from cadence.model import Fault, PluginRef, TrialReport, VersionRecord
 from cadence.storage.database import Connections, Row
 
 _SELECT = """
-    SELECT v.*, p.active_version IS v.version AS active FROM versions AS v LEFT JOIN plugins AS p USING (name)"""
+    SELECT v.*, p.active_version IS v.version AS active, ifnull(g.revision, 0) AS grants_revision
+    FROM versions AS v LEFT JOIN plugins AS p USING (name) LEFT JOIN grants AS g USING (name)"""
 
 
 class Publication(Struct, frozen=True):
@@ -62,6 +63,11 @@ class VersionIndex(Connections):
     def reload_generation(self) -> int:
         """The generation at which a reload of everything was last asked for; 0 when it never was."""
         return self._state("reload_generation")
+
+    def raise_generation(self) -> int:
+        """Have every server look at what should be live, and give the new generation. Within a transaction."""
+        _raise_generation(self.database)
+        return self.generation()
 
     def request_reload(self) -> int:
         """Ask every server to load all plugins anew. Returns the generation that stands for the request."""
@@ -325,6 +331,7 @@ def _version_record(row: Row) -> VersionRecord:
         report=msgspec.json.decode(row["report"], type=TrialReport),
         environment=row["environment"],
         dependencies_installed=msgspec.json.decode(row["dependencies_installed"], type=tuple[str, ...]),
+        grants_revision=row["grants_revision"],
     )
 
 

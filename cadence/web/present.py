@@ -12,7 +12,7 @@ from msgspec import Struct
 from packaging.version import InvalidVersion, Version
 
 from cadence.errors import PluginExists
-from cadence.model import InstallRecord, InstallState, PluginRef, Stage, StageRecord, ToolSpec, VersionRecord
+from cadence.model import InstallRecord, InstallState, Limits, PluginRef, Stage, StageRecord, ToolSpec, VersionRecord
 
 PluginStatus = Literal["live", "starting", "failed", "stopped"]
 StageState = Literal["pending", "running", "done", "failed"]
@@ -55,6 +55,13 @@ STATUS_LABELS: Mapping[PluginStatus, str] = {
 }
 
 
+class Requested(Struct, frozen=True):
+    """What a plugin asks for; nothing of it is granted by asking. ``network`` holds ``host:port``."""
+
+    network: tuple[str, ...] = ()
+    memory_mb: int | None = None
+
+
 class VersionView(Struct, frozen=True):
     """One installed version. ``installed_at`` is UTC, ISO 8601; ``source`` is ``upload`` or ``directory``."""
 
@@ -83,11 +90,43 @@ class PluginView(Struct, frozen=True):
     capabilities: tuple[str, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     versions: tuple[VersionView, ...] = ()
+    requested: Requested = Requested()
 
     @property
     def status_label(self) -> str:
         """The status in a word."""
         return STATUS_LABELS[self.status]
+
+
+class GrantsShown(Struct, frozen=True):
+    """What was granted; null is the server's default. ``env`` has the names that are set, and never a value."""
+
+    network: tuple[str, ...]
+    memory_mb: int | None
+    call_seconds: float | None
+    cpu_percent: int | None
+    processes: int | None
+    threads: int | None
+    open_files: int | None
+    data_mb: int | None
+    env: dict[str, None]
+
+
+class GrantsView(Struct, frozen=True):
+    """The grants of one plugin.
+
+    ``limits`` are what it has by its grants and the server's defaults, ``requested`` what it asks for, ``unmet`` a
+    sentence for each request that is not granted. ``in_force`` says whether the worker that answers in this server
+    runs with them, ``message`` the same in words, or why not.
+    """
+
+    plugin_name: str
+    grants: GrantsShown
+    limits: Limits
+    requested: Requested
+    in_force: bool
+    message: str
+    unmet: tuple[str, ...] = ()
 
 
 class StageView(Struct, frozen=True):
@@ -182,6 +221,7 @@ def plugin_view(
         capabilities=shown.report.metadata.capabilities,
         tools=shown.report.tools,
         versions=tuple(version_view(record, directory_of(record.ref)) for record in ordered),
+        requested=Requested(shown.report.metadata.network, shown.report.metadata.memory_mb),
     )
 
 

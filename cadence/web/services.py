@@ -1,6 +1,6 @@
 """What pages and API both do, as calls on the parts: each is one function, and answers with a value to show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import cast
 
@@ -8,11 +8,14 @@ from flask import current_app
 from msgspec import structs
 
 from cadence.errors import NotFound
-from cadence.model import InstallOptions, InstallResult, PluginRef, Upload, VersionRecord
+from cadence.model import InstallOptions, InstallResult, Limits, PluginRef, Upload, VersionRecord
 from cadence.parts import Parts, Running
 from cadence.reconciler import ReloadReport
-from cadence.runtime.live_set import LivePlugin
+from cadence.runtime.slot import LivePlugin
+from cadence.sandbox import Sandbox
+from cadence.web.grants import grants_view, requested, standing
 from cadence.web.present import (
+    GrantsView,
     InstallView,
     PluginStatus,
     PluginView,
@@ -21,6 +24,7 @@ from cadence.web.present import (
     install_view,
     plugin_view,
 )
+from cadence.web.system import SystemView, system_view
 
 EXTENSION = "cadence"
 RECENT_INSTALLS = 10
@@ -46,6 +50,20 @@ class PluginServices:
     def max_upload_bytes(self) -> int:
         """The largest archive that is taken, in bytes."""
         return self._parts.settings.max_upload_bytes
+
+    @property
+    def default_limits(self) -> Limits:
+        """What a plugin gets that was granted nothing."""
+        return self._parts.settings.limits
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """How plugins are confined, ``None`` while that is not known yet. Asking starts nothing."""
+        return self._parts.sandbox
+
+    def system(self) -> SystemView:
+        """What this server is and has."""
+        return system_view(self._parts)
 
     def versions(self) -> list[VersionRecord]:
         """Every installed version, by name, the highest first."""
@@ -99,6 +117,35 @@ class PluginServices:
         """Load every plugin anew."""
         return reload_view(self.running.reconciler.reload())
 
+    def grants(self, name: str) -> GrantsView:
+        """What a plugin was granted, what it has by that, and what it asks for.
+
+        :raises NotFound: when it is not installed.
+        """
+        shown = self._shown_version(name)
+        granted, live = self._parts.index.granted(name), self.running.live_set.plugin(name)
+        in_force, message = standing(name, granted, live)
+        metadata = (live or shown).report.metadata
+        defaults = self._parts.settings.limits
+        return grants_view(name, metadata, granted, defaults, in_force=in_force, message=message)
+
+    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
+        """Put grants in the place of those the plugin has; returns once this server runs it with them.
+
+        :param raw: as the JSON API takes it; what is left out is not granted, and null in ``env`` keeps a value.
+        :raises NotFound: when it is not installed.
+        :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
+        """
+        self.running.granter.grant(name, lambda _: raw)
+        return self.grants(name)
+
+    def _shown_version(self, name: str) -> VersionRecord:
+        """The active version or, without one, the highest."""
+        records = self._parts.index.versions_of(name)
+        if not records:
+            raise NotFound(f"No plugin {name!r} is installed.")
+        return next((record for record in records if record.active), records[0])
+
     def _view(self, records: Sequence[VersionRecord], live: LivePlugin | None) -> PluginView:
         view = plugin_view(records, *_status(live), directory_of=self.directory)
         if live is None or live.record.ref.version != view.version:
@@ -106,7 +153,11 @@ class PluginServices:
         # What the running worker says of itself is newer than what the index kept of the install.
         metadata = live.report.metadata
         return structs.replace(
-            view, description=metadata.description, capabilities=metadata.capabilities, tools=live.report.tools
+            view,
+            description=metadata.description,
+            capabilities=metadata.capabilities,
+            tools=live.report.tools,
+            requested=requested(metadata),
         )
 
 

@@ -5,14 +5,19 @@ from typing import Any
 
 import msgspec
 
+from cadence_sdk._runtime.exhaustion import named_limits
 from cadence_sdk._runtime.failure import describe, text_of
+from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.report import HealthReport
 from cadence_sdk._runtime.results import to_json
 from cadence_sdk.base.plugin import BasePlugin
 
 
-def check_health(plugin: type[BasePlugin]) -> HealthReport:
-    """Run a plugin class's health check; never raises."""
+def check_health(plugin: type[BasePlugin], limits: Limits | None = None) -> HealthReport:
+    """Run a plugin class's health check; never raises.
+
+    :param limits: those it is under: one that it came to is named.
+    """
     started = time.perf_counter()
     try:
         outcome: Any = plugin.health_check()
@@ -22,7 +27,7 @@ def check_health(plugin: type[BasePlugin]) -> HealthReport:
             raise TypeError("health_check() returned no 'healthy' that is True or False")
         report = _health_report(outcome)
     except BaseException as error:  # noqa: BLE001  (a plugin's own code may raise anything, SystemExit too)
-        report = HealthReport(healthy=False, error=describe(error))
+        report = HealthReport(healthy=False, error=" ".join((describe(error), *named_limits(error, limits))))
     return msgspec.structs.replace(report, ms=(time.perf_counter() - started) * 1000)
 
 

@@ -31,3 +31,23 @@ class Limits(Struct, frozen=True):
     def data_bytes(self) -> int:
         """``data_mb`` in bytes."""
         return self.data_mb * MIB
+
+    @property
+    def memory_reached(self) -> str:
+        """What is said of a worker that came to this limit; the others likewise."""
+        return f"memory limit of {self.memory_mb} MiB reached"
+
+    @property
+    def data_reached(self) -> str:
+        """See :attr:`memory_reached`."""
+        return f"data limit of {self.data_mb} MiB reached"
+
+    @property
+    def threads_reached(self) -> str:
+        """See :attr:`memory_reached`."""
+        return f"limit of {self.threads} threads reached"
+
+    @property
+    def call_reached(self) -> str:
+        """See :attr:`memory_reached`."""
+        return f"call limit of {self.call_seconds:g} s reached"

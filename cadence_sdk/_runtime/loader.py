@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from cadence_sdk._runtime.exhaustion import is_out_of_memory, named_limits
 from cadence_sdk._runtime.failure import culprit, describe, text_of
 from cadence_sdk._runtime.health import check_health
+from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, TrialReport
 from cadence_sdk._runtime.tools import ToolCall
 from cadence_sdk.base.agent import BaseAgent
@@ -49,16 +51,18 @@ class LoadedPlugin:
         agent: BaseAgent,
         tools: dict[str, ToolCall],
         report: TrialReport,
+        limits: Limits | None = None,
     ) -> None:
         self.module = module
         self.report = report
         self.tools = tools
         self._plugin = plugin
         self._agent = agent
+        self._limits = limits
 
     def health(self) -> HealthReport:
         """Run the plugin's health check; a check that raises, or returns nonsense, is an unhealthy one."""
-        return check_health(self._plugin)
+        return check_health(self._plugin, self._limits)
 
     def close(self) -> None:
         """Let the agent clean up, once nobody calls it any more.
@@ -68,7 +72,9 @@ class LoadedPlugin:
         self._agent.cleanup()
 
 
-def load(path: Path, name: str, version: str | None = None, *, trial: bool = True) -> LoadedPlugin:
+def load(
+    path: Path, name: str, version: str | None = None, *, trial: bool = True, limits: Limits | None = None
+) -> LoadedPlugin:
     """Import the plugin in a folder and try everything it promises.
 
     From then on this process writes no bytecode, and the registry holds this plugin only.
@@ -78,9 +84,10 @@ def load(path: Path, name: str, version: str | None = None, *, trial: bool = Tru
     :param version: the version its metadata has to have; ``None`` takes any.
     :param trial: whether the plugin has to be healthy and to have its dependencies. One that was accepted once loads
         without: a service that is down for a while must not keep it from starting again.
+    :param limits: those it is under: one that it came to is named.
     :raises LoadFailed: with every fault found.
     """
-    return _Trial(path.absolute(), name, version, trial).run()
+    return _Trial(path.absolute(), name, version, trial, limits).run()
 
 
 def unload(module: str) -> None:
@@ -97,6 +104,7 @@ class _Trial:
     name: str
     version: str | None
     strict: bool
+    limits: Limits | None = None
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -131,7 +139,8 @@ class _Trial:
     def blame(self, code: str, doing: str, error: BaseException) -> None:
         place = culprit(error, self.path)
         where = f" ({place})" if place else ""
-        self.fault(code, f"{doing} {_deed(error)}{where}.", place)
+        sentences = (f"{doing} {_deed(error)}{where}.", *named_limits(error, self.limits))
+        self.fault("memory_limit" if is_out_of_memory(error) else code, " ".join(sentences), place)
 
     # The package
 
@@ -212,7 +221,7 @@ class _Trial:
             warnings=tuple(self.warnings),
         )
         self.attempt("report_not_json", partial(msgspec.json.encode, report), "Writing the plugin's report as JSON")
-        return LoadedPlugin(self.module, plugin, agent, tools, report)
+        return LoadedPlugin(self.module, plugin, agent, tools, report, self.limits)
 
     def metadata(self, plugin: type[BasePlugin]) -> Metadata | None:
         found = self.attempt("metadata_failed", plugin.get_metadata, "get_metadata()")
@@ -249,7 +258,7 @@ class _Trial:
                 self.fault("dependency_missing", sentence)
 
     def health(self, plugin: type[BasePlugin]) -> HealthReport:
-        report = check_health(plugin)
+        report = check_health(plugin, self.limits)
         if self.strict and not report.healthy:
             reason = report.error or report.details
             self.fault("unhealthy", "The health check failed" + (f": {text_of(reason)}" if reason else "."))
@@ -311,6 +320,8 @@ def _plain_metadata(metadata: PluginMetadata, schema: dict[str, Any] | None) -> 
         response_schema=schema,
         response_suggestion=metadata.response_suggestion,
         sdk_version=metadata.sdk_version,
+        network=tuple(metadata.network),
+        memory_mb=metadata.memory_mb,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from cadence_sdk._runtime import wire
+from cadence_sdk._runtime.exhaustion import end_out_of
 from cadence_sdk._runtime.loader import LoadedPlugin, LoadFailed, load
 from cadence_sdk._runtime.report import Fault
 from cadence_sdk._runtime.serving import Server
@@ -16,12 +17,14 @@ def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     """Load the plugin and serve it; returns when the server said stop or went away."""
     _log_to_standard_error()
     try:
-        plugin = load(Path(spec.package), spec.name, spec.version, trial=spec.trial)
+        plugin = load(Path(spec.package), spec.name, spec.version, trial=spec.trial, limits=spec.limits)
     except LoadFailed as failure:
         channel.sendall(wire.frame(wire.Loaded(faults=failure.faults)))
         return
+    except MemoryError as error:  # not of the plugin's code, which is a fault, but of ours around it
+        end_out_of(error, spec.limits)
     channel.sendall(_loaded(plugin, spec))
-    Server(plugin, Path(spec.package), channel, spec.max_message_bytes).serve()
+    Server(plugin, Path(spec.package), channel, spec.max_message_bytes, spec.limits, full=spec.full).serve()
     plugin.close()
     os._exit(0)
 

@@ -6,10 +6,14 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 
 from cadence_sdk._runtime.wire import WorkerSpec
 
 CHANNEL_FD = 3
+#: The stack of a thread. It counts as memory from its first moment, and what the system gives by default is 8 MiB, of
+#: which a worker with many calls at once could not afford many.
+STACK_BYTES = 2 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Loaded before the fork: opening a library takes a millisecond that every worker would pay.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -22,7 +26,8 @@ def die_with_parent(parent: int) -> None:
     """
     if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "PR_SET_PDEATHSIG")
-    if os.getppid() != parent:
+    # 0 is a parent outside the process namespace, which cannot be told from none: its socket ends with it.
+    if os.getppid() not in (parent, 0):
         os._exit(1)
 
 
@@ -30,12 +35,12 @@ def keep_standard_and(fd: int) -> socket.socket:
     """Close every descriptor but the standard ones and ``fd``, which moves to :data:`CHANNEL_FD`."""
     if fd != CHANNEL_FD:
         os.dup2(fd, CHANNEL_FD, inheritable=False)
-    os.closerange(CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    _close_above(CHANNEL_FD)
     return socket.socket(fileno=CHANNEL_FD)
 
 
-def keep_only(channel: int, log: int) -> socket.socket:
-    """Close every descriptor but the channel and the log pipe, which becomes standard output and error.
+def keep_only(channel: int, log: int, others: Sequence[int] = ()) -> socket.socket:
+    """Close every descriptor but the channel, the log pipe, which becomes standard output and error, and ``others``.
 
     :returns: the channel, at descriptor :data:`CHANNEL_FD`.
     """
@@ -46,8 +51,15 @@ def keep_only(channel: int, log: int) -> socket.socket:
     os.dup2(log, 1, inheritable=False)
     os.dup2(log, 2, inheritable=False)
     os.dup2(channel, CHANNEL_FD, inheritable=False)
-    os.closerange(CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+    _close_above(CHANNEL_FD, others)
     return socket.socket(fileno=CHANNEL_FD)
+
+
+def _close_above(last: int, others: Sequence[int] = ()) -> None:
+    for kept in sorted(others):
+        os.closerange(last + 1, kept)
+        last = kept
+    os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _above_standard(fd: int) -> int:

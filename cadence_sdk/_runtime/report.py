@@ -24,7 +24,7 @@ class Fault(Struct, frozen=True):
 
 
 class Metadata(Struct, frozen=True):
-    """``PluginMetadata`` as plain data."""
+    """``PluginMetadata`` as plain data. ``network`` and ``memory_mb`` are what the plugin asks for, no more."""
 
     name: str
     version: str
@@ -36,6 +36,8 @@ class Metadata(Struct, frozen=True):
     response_schema: dict[str, Any] | None = None
     response_suggestion: str | None = None
     sdk_version: str | None = None
+    network: tuple[str, ...] = ()
+    memory_mb: int | None = None
 
 
 class ToolSpec(Struct, frozen=True):

@@ -12,12 +12,15 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cadence_sdk._runtime import wire
+from cadence_sdk._runtime.exhaustion import end_out_of, is_out_of_memory, named_limits, tell
 from cadence_sdk._runtime.failure import describe
+from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.loader import LoadedPlugin
 from cadence_sdk._runtime.timer import Timer
 from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
@@ -35,13 +38,26 @@ class Server:
 
     :param folder: the plugin's files, to say where in them an exception was raised.
     :param max_bytes: the largest message.
+    :param limits: what the plugin is under; a failure that comes of one names it.
+    :param full: whether it may only read and delete in its data directory.
     """
 
-    def __init__(self, plugin: LoadedPlugin, folder: Path, channel: socket.socket, max_bytes: int) -> None:
+    def __init__(
+        self,
+        plugin: LoadedPlugin,
+        folder: Path,
+        channel: socket.socket,
+        max_bytes: int,
+        limits: Limits,
+        *,
+        full: bool = False,
+    ) -> None:
         self._plugin = plugin
         self._folder = folder
         self._channel = channel
         self._max_bytes = max_bytes
+        self._limits = limits
+        self._full = full
         self._reader = wire.FrameReader(max_bytes)
         self._sending = threading.Lock()
         self._guard = threading.Lock()
@@ -59,10 +75,19 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def serve(self) -> None:
-        """Serve until told to stop, or until the server is gone."""
-        self._start_standby()
-        self._lead(self._leader)
+        """Serve until told to stop, or until the server is gone. Where that fails, the process ends."""
+        with self._ending_process():
+            self._start_standby()
+            self._lead(self._leader)
         self._ended.wait()
+
+    @contextmanager
+    def _ending_process(self) -> Iterator[None]:
+        """End the process when what serves, and is not the plugin's, fails: else calls would wait for nobody."""
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001  (whatever it is, nobody would serve any more)
+            end_out_of(error, self._limits)
 
     def _lead(self, me: object) -> None:
         """Read and run requests until the end, or until relieved."""
@@ -105,10 +130,11 @@ class Server:
 
     def _stand_by(self) -> None:
         me = object()
-        while not self._takes_over(me):
-            pass
-        self._start_standby()
-        self._lead(me)
+        with self._ending_process():
+            while not self._takes_over(me):
+                pass
+            self._start_standby()
+            self._lead(me)
 
     def _takes_over(self, me: object) -> bool:
         """Sleep until it is time to look; whether this thread leads from now on."""
@@ -160,7 +186,8 @@ class Server:
             reply: wire.Result | wire.Failed = wire.Result(request.id, to_json(value))
         except BaseException as error:  # noqa: BLE001  (see above)
             reply = self._failure(request.id, error)
-        self._send(reply)
+        with self._ending_process():
+            self._send(reply)
 
     def _start(self, call: Coroutine[Any, Any, None]) -> None:
         if self._loop is None:  # only the leader comes here
@@ -171,7 +198,13 @@ class Server:
     def _failure(self, id_: int, error: BaseException) -> wire.Failed:
         if isinstance(error, ArgumentsInvalid):
             return wire.Failed(id_, "arguments", tuple(error.sentences))
-        return wire.Failed(id_, "raised", (describe(error, self._folder),))
+        if is_out_of_memory(error):
+            # What it was doing failed somewhere in the middle: the server starts the plugin anew.
+            words = describe(error, self._folder)
+            tell(f"{self._limits.memory_reached}: {words}")
+            return wire.Failed(id_, "memory", (words,))
+        limits = named_limits(error, self._limits, full=self._full)
+        return wire.Failed(id_, "raised", (describe(error, self._folder), *limits))
 
     def _send(self, reply: wire.Reply) -> None:
         message = wire.frame(reply)

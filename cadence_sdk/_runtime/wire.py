@@ -36,7 +36,7 @@ class WorkerSpec(Struct, frozen=True):
     it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment. Without ``trial`` an
     unhealthy plugin loads too. ``network`` are the endpoints it may connect to. ``user`` is the user and group id it
     is to run as, None for that of the server. With ``full`` its data directory holds all it may, and it can only read
-    and delete there.
+    and delete there. ``nice`` lowers its priority.
     """
 
     name: str
@@ -52,12 +52,18 @@ class WorkerSpec(Struct, frozen=True):
     network: tuple[Endpoint, ...] = ()
     user: int | None = None
     full: bool = False
+    nice: int = 0
 
 
 class Ready(Struct, frozen=True, tag="ready"):
-    """Zygote to server, first and once: it is warm, and this is what the host has to confine its workers."""
+    """Zygote to server, first and once: it is warm, and this is what the host has to confine its workers.
 
-    layers: tuple[Layer, ...]
+    ``users`` is whether they can be given user ids of their own, ``asks`` whether those that may connect ask for it.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    users: bool = False
+    asks: bool = False
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
@@ -81,10 +87,14 @@ class SpawnFailed(Struct, frozen=True, tag="spawn_failed"):
 
 
 class Exited(Struct, frozen=True, tag="exited"):
-    """Zygote to server: a worker ended; ``status`` is as from ``waitpid``."""
+    """Zygote to server: a worker ended; ``status`` is as from ``waitpid``.
+
+    ``grown_kb`` is how much more memory it had at its highest than the zygote, in KiB.
+    """
 
     pid: int
     status: int
+    grown_kb: int = 0
 
 
 class Loaded(Struct, frozen=True, tag="loaded"):
@@ -122,8 +132,8 @@ class Result(Struct, frozen=True, tag="result"):
 class Failed(Struct, frozen=True, tag="failed"):
     """Worker to server: the call brought no result.
 
-    ``kind`` is ``arguments`` (they do not fit the schema), ``raised`` (the tool raised), ``unknown`` (no such
-    tool) or ``too_large`` (the result passes the frame limit).
+    ``kind`` is ``arguments`` (they do not fit the schema), ``raised`` (the tool raised), ``memory`` (it had
+    none left), ``unknown`` (no such tool) or ``too_large`` (the result passes the frame limit).
     """
 
     id: int

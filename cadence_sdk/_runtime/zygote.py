@@ -8,9 +8,10 @@ server: it is started with an empty environment and gets none later.
 One worker is always forked ahead. It rehearses the loading of a plugin and waits, so that a plugin that starts waits
 neither for the fork nor for the page faults that follow one.
 
-Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE``, where ``CONFINE`` is 1 or 0 and ``FD`` is a
-``SOCK_SEQPACKET`` socket: one message a packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when
-that socket closes, and its workers with it.
+Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE GROUPS…``, where ``CONFINE`` is 1 or 0, ``GROUPS`` are the
+folders in which workers make control groups for themselves, and ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
+packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when that socket closes, and its workers with
+it.
 """
 
 import asyncio
@@ -18,17 +19,23 @@ import contextlib
 import gc
 import inspect
 import os
+import resource
 import select
 import signal
 import socket
 import sys
+import threading
 import traceback
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from cadence_sdk._runtime import wire
-from cadence_sdk._runtime.process import die_with_parent, keep_only, keep_standard_and, take_surroundings
+from cadence_sdk._runtime.lockdown import host as host_
+from cadence_sdk._runtime.lockdown.confinement import Confinement, Lockdown
+from cadence_sdk._runtime.membership import enter_groups
+from cadence_sdk._runtime.process import STACK_BYTES, die_with_parent, keep_only, keep_standard_and, take_surroundings
 
 _MAX_PACKET_BYTES = 65536
 
@@ -41,16 +48,24 @@ class _Spare(NamedTuple):
     socket: socket.socket
 
 
-def main(control_fd: int, *, confine: bool) -> None:
-    """Warm up, say so by a packet, then fork on request until the server is gone."""
+def main(control_fd: int, groups: Sequence[str], *, confine: bool) -> None:
+    """Warm up, say so by a packet, then fork on request until the server is gone.
+
+    :param groups: the folders in which workers make control groups for themselves.
+    :param confine: whether workers lock themselves down.
+    """
+    host = host_.probe(host_.enter(control_fd)) if confine else None
+    lockdown = Lockdown(host) if host else None
     warm_up()
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_fd)
-    control.send(wire.encode(wire.Ready(())))
-    _Zygote(control, wake_read).run()
+    control.send(
+        wire.encode(wire.Ready(host_.layers(host), users=host.users, asks=host.seccomp) if host else wire.Ready())
+    )
+    _Zygote(control, wake_read, lockdown, groups).run()
 
 
 def warm_up() -> None:
@@ -59,6 +74,7 @@ def warm_up() -> None:
     from cadence_sdk._runtime import tool_models
 
     tool_models.install()
+    threading.stack_size(STACK_BYTES)
     rehearse()
     gc.collect()
     gc.freeze()
@@ -88,9 +104,11 @@ def rehearse() -> None:
 class _Zygote:
     """Keeps one worker forked ahead and hands it the next request, so that a fork is never waited for."""
 
-    def __init__(self, control: socket.socket, wake: int) -> None:
+    def __init__(self, control: socket.socket, wake: int, lockdown: Lockdown | None, groups: Sequence[str]) -> None:
         self._control = control
         self._wake = wake
+        self._lockdown = lockdown
+        self._groups = groups
         self._spare: _Spare | None = None
         self._workers: set[int] = set()
 
@@ -107,7 +125,7 @@ class _Zygote:
         poller.register(self._wake, select.POLLIN)
         while True:
             with contextlib.suppress(OSError):  # the host gives no process now: then at the next request, or not
-                self._spare = self._spare or _fork_spare()
+                self._spare = self._spare or _fork_spare(self._lockdown, self._groups)
             ready = {fd for fd, _ in poller.poll()}
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -139,7 +157,7 @@ class _Zygote:
     def _hand_over(self, packet: bytes, descriptors: list[int]) -> _Spare:
         """Give the request to the worker forked ahead, or to a new one where that has died."""
         for spare in (self._spare, None):
-            worker = spare or _fork_spare()
+            worker = spare or _fork_spare(self._lockdown, self._groups)
             self._spare = None
             try:
                 socket.send_fds(worker.socket, [packet], descriptors)
@@ -158,30 +176,32 @@ class _Zygote:
                 # What the worker started goes with it, and before it is reaped: until then its id is no one else's.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(ended.si_pid, signal.SIGKILL)
-                _, status = os.waitpid(ended.si_pid, 0)
-                self._report(ended.si_pid, status)
+                _, status, usage = os.wait4(ended.si_pid, 0)
+                self._report(ended.si_pid, status, usage.ru_maxrss)
 
-    def _report(self, pid: int, status: int) -> None:
+    def _report(self, pid: int, status: int, max_rss_kb: int) -> None:
         if self._spare is not None and self._spare.pid == pid:
             os.close(self._spare.pidfd)
             self._spare.socket.close()
             self._spare = None
         else:
             self._workers.discard(pid)
-            self._control.send(wire.encode(wire.Exited(pid, status)))
+            with contextlib.suppress(OSError):  # the server is gone, which is seen by its socket next
+                grown_kb = max(0, max_rss_kb - resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+                self._control.send(wire.encode(wire.Exited(pid, status, grown_kb)))
 
 
-def _fork_spare() -> _Spare:
+def _fork_spare(lockdown: Lockdown | None, groups: Sequence[str]) -> _Spare:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     zygote = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become_worker(theirs.fileno(), zygote)
+        _become_worker(theirs.fileno(), zygote, lockdown, groups)
     theirs.close()
     return _Spare(pid, os.pidfd_open(pid), ours)
 
 
-def _become_worker(request_fd: int, zygote: int) -> None:
+def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, groups: Sequence[str]) -> None:
     try:
         die_with_parent(zygote)
         signal.set_wakeup_fd(-1)
@@ -189,12 +209,20 @@ def _become_worker(request_fd: int, zygote: int) -> None:
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         requests = keep_standard_and(request_fd)
+        # Before its view of the mounts is read-only.
+        outside = enter_groups(groups)
+        confinement = Confinement(lockdown) if lockdown else None
         rehearse()
         packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
         if packet:
             requests.detach()
-            channel = keep_only(*descriptors)
+            channel_fd, log_fd = descriptors
+            channel = keep_only(channel_fd, log_fd, confinement.descriptors if confinement else ())
+            if outside is not None:
+                raise outside  # not before, so that it stands in the plugin's log
             spec = wire.decode_spec(wire.receive_frame(channel))
+            if confinement:
+                confinement.apply(spec, channel)
             take_surroundings(spec)
             from cadence_sdk._runtime.main import run
 
@@ -207,4 +235,4 @@ def _become_worker(request_fd: int, zygote: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), confine=bool(int(sys.argv[2])))
+    main(int(sys.argv[1]), sys.argv[3:], confine=bool(int(sys.argv[2])))

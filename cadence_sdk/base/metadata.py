@@ -50,6 +50,8 @@ class PluginMetadata:
         :func:`~cadence_sdk.object_schema` or :func:`~cadence_sdk.list_schema`.
     :param response_suggestion: advice to the model that words the final answer.
     :param sdk_version: the versions of this SDK it works with.
+    :param network: where it has to connect to, each ``host:port``. The operator is asked; nothing is open by this.
+    :param memory_mb: how much memory it needs, in MiB. The operator is asked for this too.
     """
 
     name: str
@@ -62,11 +64,14 @@ class PluginMetadata:
     response_schema: Any = None
     response_suggestion: str | None = None
     sdk_version: str = ">=1.0.0,<2.0.0"
+    network: list[str] = field(default_factory=list)
+    memory_mb: int | None = None
 
     def __post_init__(self) -> None:
         # Plugins written against the first 1.x releases pass None for "nothing".
         self.capabilities = [] if self.capabilities is None else self.capabilities
         self.dependencies = [] if self.dependencies is None else self.dependencies
+        self.network = [] if self.network is None else self.network
         self.llm_requirements = {} if self.llm_requirements is None else self.llm_requirements
 
     def get_model_config(self) -> ModelConfig:

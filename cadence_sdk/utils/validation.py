@@ -6,6 +6,7 @@ The module's path is the 1.x SDK's.
 import inspect
 from typing import Any
 
+from cadence_sdk._runtime.endpoint import parse_endpoint
 from cadence_sdk.base.agent import BaseAgent
 from cadence_sdk.base.metadata import AGENT_TYPES, PluginMetadata
 from cadence_sdk.base.plugin import BasePlugin
@@ -79,6 +80,22 @@ def metadata_errors(metadata: Any) -> list[str]:
         for field in ("response_suggestion", "sdk_version")
         if not isinstance(getattr(metadata, field), str | None)
     ]
+    return errors + request_errors(metadata.network, metadata.memory_mb)
+
+
+def request_errors(network: Any, memory_mb: Any) -> list[str]:
+    """What is wrong with what a plugin asks the operator for."""
+    errors = []
+    if not _is_texts(network):
+        errors.append("The metadata's network must be a list of strings.")
+    else:
+        for text in network:
+            try:
+                parse_endpoint(text)
+            except ValueError as error:
+                errors.append(f"The metadata's network: {error}")
+    if memory_mb is not None and (not isinstance(memory_mb, int) or isinstance(memory_mb, bool) or memory_mb < 1):
+        errors.append("The metadata's memory_mb must be a whole number of MiB, at least 1.")
     return errors
 
 

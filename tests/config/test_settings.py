@@ -39,6 +39,7 @@ DEFAULTS = {
     "CADENCE_PLUGIN_OPEN_FILES": 256,
     "CADENCE_PLUGIN_DATA_MB": 1024,
     "CADENCE_MAX_LOG_BYTES": MIB,
+    "CADENCE_MAX_LOG_BYTES_PER_SECOND": 16 * MIB,
 }
 TEXTS = {
     "CADENCE_INSTANCE": ("/srv/cadence", Path("/srv/cadence")),

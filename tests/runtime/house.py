@@ -14,7 +14,7 @@ import psutil
 from cadence.errors import CadenceError
 from cadence.model import InstallOptions, InstallResult, PluginRef
 from cadence.parts import Parts
-from cadence.runtime.live_set import LivePlugin
+from cadence.runtime.slot import LivePlugin
 from tests.building import archive_bytes, plugin_files
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ PING = """
 
     @tool
     def ping() -> int:
-        "The process that answers."
-        return os.getpid()
+        "The process that answers, as the host counts it: it is in a namespace of its own."
+        return int(os.readlink("/proc/self"))
 """
 
 
@@ -89,7 +89,7 @@ class House:
     def workers(self) -> set[int]:
         """The processes that run a plugin of this house, or are about to."""
         zygote = self.running.zygote.pid
-        children = psutil.Process(zygote).children() if zygote else []
+        children = psutil.Process(zygote).children(recursive=True) if zygote else []
         return {child.pid for child in children if self._runs_here(child)}
 
     def _runs_here(self, process: psutil.Process) -> bool:

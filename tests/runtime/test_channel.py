@@ -205,19 +205,34 @@ def test_a_reply_after_its_deadline_goes_to_no_one(peer: Peer, start: Start) -> 
     assert asked.result(PATIENCE_SECONDS) == "on time"
 
 
-def test_a_second_reply_to_one_request_changes_nothing(peer: Peer, start: Start) -> None:
+def test_a_second_reply_to_one_request_is_a_breach_that_the_first_one_does_not_suffer_from(
+    peer: Peer, start: Start
+) -> None:
     asked = start(ask, peer.channel)
     id_ = peer.take().id
     peer.send(reply(id_, "first") + reply(id_, "second"))
     assert asked.result(PATIENCE_SECONDS) == "first"
-    again = start(ask, peer.channel)
-    peer.answer(peer.take().id, "third")
-    assert again.result(PATIENCE_SECONDS) == "third"
+    with pytest.raises(ChannelClosed, match=f"it broke the protocol: a second reply to request {id_}"):
+        ask(peer.channel)
+
+
+def test_a_second_reply_after_the_deadline_is_a_breach_too(peer: Peer, start: Start) -> None:
+    with pytest.raises(ReplyTimeout):
+        ask(peer.channel, timeout=0.05)
+    late = peer.take().id
+    peer.send(reply(late, "late"))
+    asked = start(ask, peer.channel)
+    peer.answer(peer.take().id, "on time")
+    assert asked.result(PATIENCE_SECONDS) == "on time"
+    peer.send(reply(late, "later"))
+    with pytest.raises(ChannelClosed, match=f"a second reply to request {late}"):
+        ask(peer.channel)
 
 
 BREACHES = {
     "a frame too large": ((MAX_BYTES + 1).to_bytes(4, "big"), f"a message of {MAX_BYTES + 1} bytes"),
     "no JSON": (raw(b"\xff\xfe"), "JSON"),
+    "no UTF-8": (raw(b'{"type":"result","id":1,"value":"\xff"}'), "utf-8"),
     "an empty frame": (raw(b""), "truncated"),
     "another type": (raw(b'{"type":"spawned","id":1,"pid":1}'), "spawned"),
     "no id": (raw(b'{"type":"result","value":1}'), "id"),
@@ -347,30 +362,38 @@ def test_a_peer_that_reads_slowly_cannot_hold_the_sender_past_its_deadline(gener
         sipping.result(PATIENCE_SECONDS)
 
 
-POUR = """
+DRIP = """
 import os, sys
-data = bytes.fromhex(sys.argv[1]) * 100
 try:
+    os.write(1, (40_000_000).to_bytes(4, "big"))
     while True:
-        os.write(1, data)
+        os.write(1, b"[" * int(sys.argv[1]))
 except OSError:
     pass
 """
 
 
-def test_a_peer_that_sends_without_end_cannot_hold_a_caller_past_its_deadline(peer: Peer, start: Start) -> None:
-    with pytest.raises(ReplyTimeout):
-        ask(peer.channel, timeout=0.05)
-    stale = reply(peer.take().id, "x" * 100)
+@pytest.mark.parametrize("size", [1, 100])
+def test_a_peer_that_sends_without_end_cannot_hold_a_caller_past_its_deadline(
+    generous: Peer, start: Start, size: int
+) -> None:
     # Another process, so that there is always more to read however fast the server reads.
-    with subprocess.Popen([sys.executable, "-c", POUR, stale.hex()], stdout=peer.socket.fileno()) as pouring:
+    with subprocess.Popen([sys.executable, "-c", DRIP, str(size)], stdout=generous.socket.fileno()) as dripping:
         try:
-            eventually(peer.channel_has_more)
-            asked = start(ask, peer.channel, "held", 0.3)
+            eventually(generous.channel_has_more)
+            asked = start(ask, generous.channel, "held", 0.3)
             assert isinstance(asked.exception(5), ReplyTimeout)
         finally:
-            peer.channel.close("the test is over")
-            pouring.kill()
+            generous.channel.close("the test is over")
+            dripping.kill()
+
+
+def test_a_caller_whose_deadline_has_passed_reads_nothing(peer: Peer) -> None:
+    """However much there is: looking for more first would hold it for as long as there is more."""
+    peer.send(bytes(2))
+    with pytest.raises(ReplyTimeout):
+        ask(peer.channel, timeout=0)
+    assert peer.channel_has_more()
 
 
 def test_a_request_that_is_stuck_in_the_socket_leaves_others_their_deadlines(generous: Peer, start: Start) -> None:
@@ -401,7 +424,7 @@ def test_the_report_is_the_first_message(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"nonsense", b'{"type":"loaded","faults":"none"}', reply(1)[4:], b"[" * 100_000]
+    "body", [b"", b"[]", b"nonsense", b'{"type":"loaded","faults":"\xff"}', reply(1)[4:], b"[" * 100_000]
 )
 def test_another_first_message_is_a_breach(peer: Peer, body: bytes) -> None:
     peer.send(raw(body))

@@ -98,12 +98,12 @@ STREAMS = {
             os.write(3, bytes([byte]))
             time.sleep(0.001)
     """,
-    "answers to a call that is over": """
-        body = json.dumps({"type": "result", "id": 1, "value": "x" * 1000}).encode()
-        over = time.monotonic() + 5
-        while time.monotonic() < over:
-            os.write(3, len(body).to_bytes(4, "big") + body)
-        return "late"
+    "its answer, hidden in blanks": """
+        body = json.dumps({"type": "result", "id": 2, "value": "late"}).encode().ljust(10_000_000)
+        body = len(body).to_bytes(4, "big") + body
+        for start in range(0, len(body), 1000):
+            os.write(3, body[start : start + 1000])
+            time.sleep(0.0005)
     """,
 }
 

@@ -57,6 +57,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m002_generation",
             "m003_installs",
             "m004_servers",
+            "m005_grants",
         ]
 
 

@@ -49,6 +49,23 @@ OPERATIONS = (
         (400, 404, 413, 422, 502, 503, 504),
         body="arguments",
     ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/grants",
+        plugins.grants,
+        "What a plugin was granted, has, and asks for",
+        {200: answers.GrantsAnswer},
+        (404,),
+    ),
+    Operation(
+        "PUT",
+        "/plugins/<plugin:name>/grants",
+        plugins.grant,
+        "Grant a plugin this and no more; it answers all the while",
+        {200: answers.GrantsAnswer},
+        (400, 404, 409, 413, 422, 503, 507),
+        body="grants",
+    ),
     Operation("GET", "/installs", uploads.installs, "List the latest installs", {200: answers.InstallList}),
     Operation(
         "GET", "/installs/<install_id>", uploads.install, "Follow an install", {200: answers.InstallAnswer}, (404,)

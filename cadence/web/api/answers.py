@@ -4,8 +4,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from cadence.model import ToolSpec
-from cadence.web.present import InstallView, PluginView, ReloadedPlugin
+from cadence.config import SandboxMode
+from cadence.model import Limits, ToolSpec
+from cadence.web.present import GrantsShown, InstallView, PluginView, ReloadedPlugin, Requested
+from cadence_sdk._runtime.report import Layer
 
 
 class StageTime(Struct, frozen=True):
@@ -130,6 +132,23 @@ class CallAnswer(Struct, frozen=True, kw_only=True):
     ms: float
 
 
+class GrantsAnswer(Struct, frozen=True, kw_only=True):
+    """What a plugin was granted, the limits it has by that, and what it asks for.
+
+    ``in_force`` says whether the worker that answers in this server runs with these grants, ``message`` the same in
+    words, or why not; ``unmet`` has a sentence for each request that was not granted.
+    """
+
+    success: Literal[True] = True
+    plugin_name: str
+    grants: GrantsShown
+    limits: Limits
+    requested: Requested
+    in_force: bool
+    message: str
+    unmet: tuple[str, ...]
+
+
 class Reload(Struct, frozen=True):
     """What a reload did in this server process. ``success`` is false when a plugin could not be loaded."""
 
@@ -155,8 +174,20 @@ class InstallList(Struct, frozen=True, kw_only=True):
     installs: tuple[InstallView, ...]
 
 
+class SandboxAnswer(Struct, frozen=True):
+    """How plugins are confined on this host, layer by layer.
+
+    ``complete`` says whether every layer is active; it is null, and there are no layers, until that is known, about a
+    second after the start. With ``mode`` ``require`` no plugin runs where it is not true.
+    """
+
+    mode: SandboxMode
+    complete: bool | None = None
+    layers: tuple[Layer, ...] = ()
+
+
 class Health(Struct, frozen=True, kw_only=True):
-    """How this server process does: how many plugins answer, start, or failed."""
+    """How this server process does: how many plugins answer, start, or failed, and how they are confined."""
 
     success: Literal[True] = True
     status: Literal["ok", "degraded"]
@@ -164,3 +195,4 @@ class Health(Struct, frozen=True, kw_only=True):
     live: int
     starting: int
     failed: int
+    sandbox: SandboxAnswer

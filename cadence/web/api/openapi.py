@@ -10,6 +10,7 @@ from flask import Response
 from msgspec import Struct
 from msgspec.json import schema_components
 
+from cadence.grants import request_schema
 from cadence.web.api.answers import Failure
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -27,7 +28,7 @@ class Operation(Struct, frozen=True):
     summary: str
     answers: Mapping[int, type[Struct]]
     errors: tuple[int, ...] = ()
-    body: Literal["upload", "arguments"] | None = None
+    body: Literal["upload", "arguments", "grants"] | None = None
 
 
 _BODIES: Mapping[str, dict[str, Any]] = {
@@ -57,6 +58,14 @@ _BODIES: Mapping[str, dict[str, Any]] = {
     "arguments": {
         "description": "The tool's arguments, by name",
         "content": {"application/json": {"schema": {"type": "object"}}},
+    },
+    "grants": {
+        "required": True,
+        "description": (
+            "All that the plugin is granted. An amount that is null or left out is the server's default; null in `env` "
+            "keeps the value that is set, and a name that is left out is removed"
+        ),
+        "content": {"application/json": {"schema": request_schema()}},
     },
 }
 

@@ -1,10 +1,14 @@
 """Plugins that answer: what they are, their tools, calls, reload."""
 
 from flask import Response, current_app, request
+from msgspec import structs
 
 from cadence.errors import NotFound
+from cadence.grants import MAX_REQUEST_BYTES
+from cadence.sandbox import Sandbox
 from cadence.web.api import answers
-from cadence.web.api.replies import arguments, reply
+from cadence.web.api.replies import arguments, json_object, reply
+from cadence.web.present import GrantsView
 from cadence.web.services import PluginServices, parts
 
 SERVICES = "cadence_pages"
@@ -42,6 +46,21 @@ def call_tool(name: str, tool: str) -> Response:
     return reply(answers.CallAnswer(result=result.result, plugin_version=result.plugin_version, ms=result.ms))
 
 
+def grants(name: str) -> Response:
+    """What the plugin was granted."""
+    return _grants_answer(services().grants(name))
+
+
+def grant(name: str) -> Response:
+    """Put the grants in the body in the place of those the plugin has."""
+    request.max_content_length = MAX_REQUEST_BYTES
+    return _grants_answer(services().grant(name, json_object("the grants")))
+
+
+def _grants_answer(view: GrantsView) -> Response:
+    return reply(answers.GrantsAnswer(**structs.asdict(view)))
+
+
 def reload() -> Response:
     """Load every plugin anew."""
     done = services().reload()
@@ -54,12 +73,21 @@ def health() -> Response:
     """How this server process does."""
     states = [plugin.status for plugin in services().running.live_set.plugins()]
     failed = states.count("failed")
+    sandbox = parts().sandbox
     return reply(
         answers.Health(
-            status="degraded" if failed else "ok",
+            status="degraded" if failed or (sandbox is not None and sandbox.refuses) else "ok",
             version=parts().version,
             live=states.count("live"),
             starting=states.count("starting"),
             failed=failed,
+            sandbox=_sandbox_answer(sandbox),
         )
     )
+
+
+def _sandbox_answer(known: Sandbox | None) -> answers.SandboxAnswer:
+    """As far as it is known: who asks for health must not be kept waiting by a zygote that warms up."""
+    if known is None:
+        return answers.SandboxAnswer(parts().settings.sandbox)
+    return answers.SandboxAnswer(known.mode, known.complete, known.layers)

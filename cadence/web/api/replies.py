@@ -13,7 +13,7 @@ def reply(value: Struct | dict[str, Any], status: int = 200) -> Response:
     return Response(json.encode(value), status=status, mimetype="application/json")
 
 
-_decode_arguments = json.Decoder(dict[str, Any]).decode
+_decode_object = json.Decoder(dict[str, Any]).decode
 
 
 def arguments() -> dict[str, Any]:
@@ -21,13 +21,23 @@ def arguments() -> dict[str, Any]:
 
     :raises InvalidRequest: when it is not a JSON object.
     """
-    body = request.get_data(cache=False)
-    if not body:
-        return {}
+    return _decoded(body, "the tool's arguments") if (body := request.get_data(cache=False)) else {}
+
+
+def json_object(of: str) -> dict[str, Any]:
+    """The request's body, which must be a JSON object.
+
+    :param of: what is in it, in words.
+    :raises InvalidRequest: when it is anything else.
+    """
+    return _decoded(request.get_data(cache=False), of)
+
+
+def _decoded(body: bytes, of: str) -> dict[str, Any]:
     try:
-        return _decode_arguments(body)
+        return _decode_object(body)
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidRequest(f"The body must be a JSON object with the tool's arguments: {error}.") from None
+        raise InvalidRequest(f"The body must be a JSON object with {of}: {error}.") from None
 
 
 def flag(name: str) -> bool | None:

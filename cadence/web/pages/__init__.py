@@ -1,20 +1,22 @@
 """The pages: one blueprint, and the function that turns an error into a page.
 
 The application provides :class:`Services` as ``app.extensions["cadence_pages"]``, a secret key, a request class
-that derives from ``HtmxAwareRequest`` (see :mod:`cadence.web.htmx`), and the folders ``templates`` and ``static``.
+that derives from ``HtmxAwareRequest`` (see :mod:`cadence.web.htmx`), the converter ``plugin`` for a plugin's name in an
+address, and the folders ``templates`` and ``static``.
 """
 
 from typing import Any
 
 from flask import Blueprint
 
-from cadence.web.pages import assets, installs, plugins
+from cadence.sandbox import remedy
+from cadence.web.pages import assets, installs, plugin, plugins, system
 from cadence.web.pages.fragments import unless_changed
 from cadence.web.pages.headers import harden, keep_fragments_apart
 from cadence.web.pages.navigation import AREAS
 from cadence.web.pages.problem import Problem, problem_of, problem_page
 from cadence.web.pages.sample import sample_files
-from cadence.web.pages.services import EXTENSION, Services
+from cadence.web.pages.services import EXTENSION, Services, services
 from cadence.web.present import STAGE_LABELS, exact_time, human_ms, human_size, relative_time
 
 __all__ = ["EXTENSION", "Problem", "Services", "harden", "pages", "problem_of", "problem_page"]
@@ -29,8 +31,15 @@ pages.add_url_rule("/plugins/list", "plugin_list", plugins.plugin_list)
 pages.add_url_rule("/plugins/sample.zip", "sample", plugins.sample)
 pages.add_url_rule("/plugins/reload", "reload", plugins.reload, methods=["POST"])
 pages.add_url_rule("/plugins/upload", "upload", installs.upload, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>", "plugin", plugin.plugin)
+pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", plugin.grant, methods=["POST"])
+pages.add_url_rule(
+    "/plugins/<plugin:name>/grants/requested", "grant_requested", plugin.grant_requested, methods=["POST"]
+)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])
 pages.add_url_rule("/installs/<install_id>", "install", installs.install)
+pages.add_url_rule("/system", "system", system.system)
+pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
 
 for words in (exact_time, human_ms, human_size, relative_time):
@@ -43,7 +52,9 @@ def _shared() -> dict[str, Any]:
     return {
         "areas": AREAS,
         "htmx_url": assets.htmx_url,
+        "remedy": remedy,
         "sample_files": sample_files,
+        "sandbox": services().sandbox,
         "stage_labels": tuple(STAGE_LABELS.values()),
         "unless_changed": unless_changed,
     }

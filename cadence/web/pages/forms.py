@@ -2,7 +2,7 @@
 
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]  # Flask-WTF ships no types
 from flask_wtf.file import MultipleFileField  # type: ignore[import-untyped]  # as above
-from wtforms import BooleanField  # type: ignore[import-untyped]  # as above
+from wtforms import BooleanField, StringField, TextAreaField  # type: ignore[import-untyped]  # as above
 
 from cadence.errors import Forbidden
 
@@ -37,3 +37,23 @@ class DeleteForm(TokenForm):
 
 class ReloadForm(TokenForm):
     """The wish to load every plugin anew."""
+
+
+class GrantsForm(TokenForm):
+    """What a plugin is permitted, as text: what it means is read by the same validation as that of the API.
+
+    Values of the environment have fields of their own, which depend on what is set.
+    """
+
+    network = TextAreaField("Network")
+    memory_mb = StringField()
+    call_seconds = StringField()
+    cpu_percent = StringField()
+    processes = StringField()
+    threads = StringField()
+    open_files = StringField()
+    data_mb = StringField()
+
+
+class RequestedForm(TokenForm):
+    """The wish to grant what a plugin asks for, as it was shown."""

@@ -12,4 +12,7 @@ class Area(Struct, frozen=True):
     icon: str
 
 
-AREAS = (Area("plugins", "Plugin Management", "pages.plugins", "plugins"),)
+AREAS = (
+    Area("plugins", "Plugin Management", "pages.plugins", "plugins"),
+    Area("system", "System", "pages.system", "shield"),
+)

@@ -1,12 +1,14 @@
 """What the pages need of the rest of the server, as one interface."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 from flask import current_app
 
-from cadence.model import InstallOptions, PluginRef, Upload
-from cadence.web.present import InstallView, PluginView, ReloadView
+from cadence.model import InstallOptions, Limits, PluginRef, Upload
+from cadence.sandbox import Sandbox
+from cadence.web.present import GrantsView, InstallView, PluginView, ReloadView
+from cadence.web.system import SystemView
 
 EXTENSION = "cadence_pages"
 
@@ -19,8 +21,44 @@ class Services(Protocol):
         """The largest archive that is taken, in bytes."""
         ...
 
+    @property
+    def default_limits(self) -> Limits:
+        """What a plugin gets that was granted nothing."""
+        ...
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """How plugins are confined, ``None`` while that is not known yet. Asking waits for nothing."""
+        ...
+
+    def system(self) -> SystemView:
+        """What this server is and has."""
+        ...
+
     def plugins(self) -> Sequence[PluginView]:
         """Every installed plugin, in the order they are shown."""
+        ...
+
+    def plugin(self, name: str) -> PluginView:
+        """One plugin.
+
+        :raises NotFound: when it is not installed.
+        """
+        ...
+
+    def grants(self, name: str) -> GrantsView:
+        """What a plugin was granted, what it has by that, and what it asks for.
+
+        :raises NotFound: when it is not installed.
+        """
+        ...
+
+    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
+        """Put grants, as the API takes them, in the place of those the plugin has.
+
+        :raises NotFound: when it is not installed.
+        :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
+        """
         ...
 
     def install(self, install_id: str) -> InstallView | None:

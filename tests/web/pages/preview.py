@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,29 +14,41 @@ from htmx_flask.requests import HtmxAwareRequest
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
+from cadence.config import SandboxMode
+from cadence.doctor import Host
 from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.grants import parse_grants, plain_grants
 from cadence.intake.upload import UploadFile
 from cadence.model import (
+    Grants,
     InstallOptions,
     InstallRecord,
     InstallState,
+    Limits,
     PluginRef,
     Stage,
     StageRecord,
     ToolSpec,
     Upload,
 )
+from cadence.sandbox import Sandbox
 from cadence.web import htmx
+from cadence.web.api.rules import PluginName
 from cadence.web.pages import EXTENSION, pages, problem_page
 from cadence.web.present import (
+    GrantsShown,
+    GrantsView,
     InstallView,
     PluginStatus,
     PluginView,
     ReloadedPlugin,
     ReloadView,
+    Requested,
     VersionView,
     install_view,
 )
+from cadence.web.system import SystemView
+from cadence_sdk._runtime.report import Layer
 
 ROOT = Path(__file__).parents[3]
 MAX_UPLOAD_BYTES = 256 * 1024
@@ -77,6 +89,29 @@ def plugin(name: str = "math_plugin", status: PluginStatus = "live", **more: Any
     return PluginView(name=name, status=status, **(values | more))
 
 
+LAYERS = (
+    Layer("landlock", "Files outside its own folders, abstract sockets and signals to other processes.", True),
+    Layer("seccomp", "System calls that it does not need, such as mount, ptrace, bpf and io_uring.", True),
+    Layer("process namespace", "Seeing or signalling the processes of others; what it starts ends with it.", True),
+    Layer("network namespace", "Every network, loopback too, but for connections that were granted.", True),
+    Layer("read-only mounts", "Changing modes, owners and times of files that are not its own.", True),
+    Layer("cgroup", "More memory, processors or processes than its limits, all it starts counted together.", True),
+)
+
+
+def layers(*missing: str, weak: str = "") -> tuple[Layer, ...]:
+    """The layers of a host on which some are missing, or weaker than they could be."""
+    change = msgspec.structs.replace
+    return tuple(
+        change(layer, active=False, reason=f"this kernel (5.10) has no {layer.name}")
+        if layer.name in missing
+        else change(layer, reason="this kernel (6.1) does not scope signals")
+        if layer.name == weak
+        else layer
+        for layer in LAYERS
+    )
+
+
 class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no types
     """Receives files as the server's own request class does, into the folder of the application's settings."""
 
@@ -105,6 +140,48 @@ class MadeUpServices:
         self.shown: list[InstallView] = []
         self.options: list[InstallOptions] = []
         self.reloaded = ReloadView(0, 0, 0)
+        self.sandbox: Sandbox | None = Sandbox(SandboxMode.PREFER, LAYERS)
+        self.failure: str | None = None
+        self.default_limits = Limits()
+        self.granted: dict[str, Grants] = {}
+        self.requested = Requested()
+
+    def system(self) -> SystemView:
+        """A server on some host."""
+        return SystemView(
+            host=Host("0.1.0", "1.4.0", "CPython 3.11.9", "Linux 6.18.0, x86_64", "user id 1000"),
+            sandbox=self.sandbox,
+            failure=self.failure,
+            limits=self.default_limits,
+            instance="/srv/cadence/instance",
+            plugin_dir="/srv/cadence/instance/store_plugin",
+            archive_dir="/srv/cadence/instance/store_archived",
+            servers=(4711,),
+        )
+
+    def plugin(self, name: str) -> PluginView:
+        """One of what is installed."""
+        for view in self.installed:
+            if view.name == name:
+                return view
+        raise NotFound(f"No plugin {name!r} is installed.")
+
+    def grants(self, name: str) -> GrantsView:
+        """What a plugin was granted in this run."""
+        grants = self.granted.get(self.plugin(name).name, Grants())
+        return GrantsView(
+            plugin_name=name,
+            grants=msgspec.convert(plain_grants(grants), GrantsShown),
+            limits=grants.limits(self.default_limits),
+            requested=self.requested,
+            in_force=True,
+            message=f"The worker of {name} that answers now runs with these.",
+        )
+
+    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
+        """Grant what the server's own validation lets through."""
+        self.granted[name] = parse_grants(raw, self.granted.get(self.plugin(name).name, Grants()))
+        return self.grants(name)
 
     def plugins(self) -> Sequence[PluginView]:
         """What is installed."""
@@ -222,6 +299,7 @@ def create_preview(services: MadeUpServices, folder: Path) -> Flask:
     app = Flask("preview", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(SECRET_KEY="preview", FOLDER=folder, SESSION_COOKIE_SAMESITE="Strict")
     app.extensions[EXTENSION] = services
+    app.url_map.converters["plugin"] = PluginName
     htmx.init_app(app, PreviewRequest)
     app.register_blueprint(pages)
     for kind in (CadenceError, HTTPException, Exception):

@@ -1,0 +1,68 @@
+"""Who a worker is: no privilege, and under a root server a user of its own (credentials(7), capabilities(7))."""
+
+import ctypes
+import os
+import platform
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from struct import pack
+
+from cadence_sdk._runtime.lockdown import kernel
+
+_VERSION_3 = 0x20080522  # linux/capability.h
+_CAP_DAC_READ_SEARCH = 2
+_CAP_SYS_PTRACE = 19
+
+
+def become(user: int, *, read_all: bool) -> None:
+    """Become a user and group, for good.
+
+    :param read_all: keep the right to read files whoever may read them, which Landlock then bounds: where the
+        interpreter or the instance lie in the home of root, nobody else could load them.
+    """
+    os.setgroups([])
+    if read_all:
+        kernel.prctl(kernel.PR_SET_KEEPCAPS, 1)
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    _set_capabilities(1 << _CAP_DAC_READ_SEARCH if read_all else 0)
+
+
+def may_keep_reading() -> bool:
+    """Whether this process has the right that ``read_all`` of :func:`become` keeps."""
+    return _has(_CAP_DAC_READ_SEARCH)
+
+
+def may_read_processes() -> bool:
+    """Whether this process may look into those of other users."""
+    return _has(_CAP_SYS_PTRACE)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good."""
+    _set_capabilities(0)
+
+
+def readable_by_others(paths: Iterable[str]) -> bool:
+    """Whether a user that is neither owner nor in the group could read all these files and folders."""
+    return all(_readable_by_others(Path(path)) for path in paths)
+
+
+def _has(capability: int) -> bool:
+    """Whether this process holds a capability (proc(5), status)."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return bool(int(fields["CapPrm"], 16) & 1 << capability)
+
+
+def _readable_by_others(path: Path) -> bool:
+    mode = path.stat().st_mode
+    own = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
+    return mode & own == own and all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+
+
+def _set_capabilities(held: int) -> None:
+    header = pack("=Ii", _VERSION_3, 0)
+    # Effective, permitted, inheritable: the low words, then the high ones.
+    data = pack("=6I", held, held, 0, 0, 0, 0)
+    kernel.syscall(kernel.CAPSET[platform.machine()], ctypes.c_char_p(header), ctypes.c_char_p(data))

@@ -1,0 +1,143 @@
+"""Attacks that take more than is there for one plugin. Each holds for a while what it took before it answers.
+
+What ends a plugin that took too much may look only every so often: it has as long as the attack holds on.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.attacks.attack import Attacks, Outcome, Run
+from tests.attacks.stage import DATA_MB, MEMORY_MB, Stage
+
+ATTACKS = Attacks()
+MIB = 1024 * 1024
+HOLD_SECONDS = 1.0
+MEMORY_TAKEN_MB = 2 * MEMORY_MB + 8
+#: More than may pass between two looks at what grows so slowly.
+DISK_TAKEN_MB = 6 * DATA_MB
+TINY_FILES = 20_000
+OPEN_FILES = 900
+THE_SERVERS = "the deadline is the server's, with and without the sandbox"
+
+
+def _hoards(tool: str) -> Run:
+    def run(stage: Stage) -> Outcome:
+        stage.install("hoarder")
+        stage.await_plugin("hoarder", "release")
+        worker = stage.worker("hoarder")
+        before = _held(worker)
+        answer = stage.call("hoarder", tool, mib=MEMORY_TAKEN_MB, seconds=HOLD_SECONDS)
+        grown = _held(worker) - before
+        if answer.ok:
+            stage.call("hoarder", "release")
+        return Outcome(answer, grown >= (MEMORY_TAKEN_MB - 16) * MIB)
+
+    return run
+
+
+def _held(worker: psutil.Process) -> int:
+    """The memory a process has by itself, and in files that are in memory only, in bytes; 0 when it has ended."""
+    try:
+        return int(worker.memory_info().rss) + _in_memory_files(worker.pid)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _in_memory_files(pid: int) -> int:
+    files = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(file.stat().st_size for file in files if "memfd:" in str(file.readlink()))
+
+
+for _tool in (
+    "one_piece",
+    "small_pieces",
+    "shared",
+    "memory_files",
+    "mapped_memory_files",
+    "as_stack",
+    "private_file",
+    "by_break",
+):
+    ATTACKS.add(f"hoard_memory_{_tool}", _hoards(_tool))
+
+
+def _fills(tool: str, used: Callable[[Path], int], enough: int, **arguments: object) -> Run:
+    def run(stage: Stage) -> Outcome:
+        stage.install("filler")
+        stage.await_plugin("filler", "clean")
+        places = [stage.data("filler"), *stage.instance.glob("run/*/*/tmp")]
+        before = sum(map(used, places))
+        answer = stage.call("filler", tool, seconds=HOLD_SECONDS, **arguments)
+        grown = sum(map(used, places)) - before
+        if answer.ok:
+            stage.call("filler", "clean")
+        return Outcome(answer, grown >= enough)
+
+    return run
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+
+
+def _files_in(folder: Path) -> int:
+    return sum(1 for _ in folder.rglob("*"))
+
+
+_ENOUGH = (DISK_TAKEN_MB - 4) * MIB
+ATTACKS.add("fill_the_disk_with_one_file", _fills("one_file", _bytes_in, _ENOUGH, mib=DISK_TAKEN_MB))
+for _place in ("data", "temporary"):
+    ATTACKS.add(
+        f"fill_the_disk_with_{_place}_files",
+        _fills("several_files", _bytes_in, _ENOUGH, mib=DISK_TAKEN_MB, place=_place),
+    )
+ATTACKS.add("fill_the_disk_with_reserved_space", _fills("reserved", _bytes_in, _ENOUGH, mib=DISK_TAKEN_MB))
+ATTACKS.add("fill_the_disk_with_tiny_files", _fills("tiny_files", _files_in, TINY_FILES, count=TINY_FILES))
+
+
+@ATTACKS.attack()
+def fill_the_disk_with_nameless_files(stage: Stage) -> Outcome:
+    stage.install("filler")
+    stage.await_plugin("filler", "clean")
+    answer = stage.call("filler", "nameless", mib=DISK_TAKEN_MB, seconds=HOLD_SECONDS)
+    return Outcome(answer, answer.ok)  # what has no name cannot be seen from outside
+
+
+def _opens(tool: str) -> Run:
+    def run(stage: Stage) -> Outcome:
+        stage.install("opener")
+        answer = stage.call("opener", tool, most=OPEN_FILES)
+        held = stage.worker("opener").num_fds()
+        if answer.ok:
+            assert stage.call("opener", "release").ok
+        return Outcome(answer, held >= OPEN_FILES)
+
+    return run
+
+
+ATTACKS.add("open_files_without_end", _opens("open_endlessly"))
+ATTACKS.add("raise_its_own_limits", _opens("raise_limits"))
+
+
+CALL_SECONDS = 1.0
+
+
+def _lasts(tool: str) -> Run:
+    """Does not come to an end, though its call does."""
+
+    def run(stage: Stage) -> Outcome:
+        stage.install("spinner")
+        stage.grant("spinner", call_seconds=CALL_SECONDS)
+        stage.await_plugin("spinner", "ping")
+        answer = stage.call("spinner", tool)
+        assert answer.status in (502, 504), answer
+        stage.await_plugin("spinner", "ping")
+        return Outcome(answer, answer.ok)
+
+    return run
+
+
+for _tool in ("spin", "spin_natively", "sleep", "spin_in_loop", "sleep_in_loop", "ignore_signals", "stop_itself"):
+    ATTACKS.add(f"outlast_the_deadline_by_{_tool}", _lasts(_tool), root=THE_SERVERS, ordinary=THE_SERVERS)

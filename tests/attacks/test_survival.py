@@ -1,0 +1,99 @@
+"""Whoever ends a server ends what its plugins run, whatever these do about it."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.attacks.stage import KINDS, USERS, Kind, Sandbox, Stage, User, Variant, stage
+from tests.server.process import await_true, is_over
+
+pytestmark = [pytest.mark.parametrize("user", USERS), pytest.mark.parametrize("kind", KINDS)]
+HEARTBEAT = "heartbeat"
+#: Heartbeats come twenty times a second.
+QUIET_SECONDS = 1.0
+
+
+@pytest.fixture
+def survivors() -> Iterator[list[psutil.Process]]:
+    """Processes to be ended after the test, in case that they did survive."""
+    found: list[psutil.Process] = []
+    yield found
+    for process in found:
+        if not is_over(process):
+            process.kill()
+
+
+def start(stage: Stage, tool: str) -> Path:
+    """Have the plugin start what is to survive, and wait for its first heartbeat."""
+    answer = stage.call("survivor", tool, heartbeat=HEARTBEAT)
+    assert answer.ok, answer
+    path = stage.data("survivor") / HEARTBEAT
+    await_true(path.exists, "the first heartbeat")
+    return path
+
+
+def end_server_and_zygote(stage: Stage) -> list[psutil.Process]:
+    """Kill both as when the host runs out of memory; the zygote has no moment to end anybody."""
+    family = stage.server.family()
+    zygote, serving = stage.server.zygote(), stage.server.serving_process()
+    zygote.suspend()
+    stage.server.process.kill()
+    await_true(lambda: is_over(serving), "the server's end")
+    zygote.kill()
+    await_true(lambda: is_over(zygote), "the zygote's end")
+    return family
+
+
+def beats(path: Path) -> bool:
+    """Whether there are more heartbeats."""
+    before, end = path.read_text(), time.monotonic() + QUIET_SECONDS
+    while time.monotonic() < end:
+        if path.read_text() not in (before, ""):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def survives(user: User, kind: Kind, sandbox: Sandbox, tool: str, survivors: list[psutil.Process]) -> bool:
+    with stage(Variant(user, kind, sandbox)) as place:
+        place.install("survivor")
+        if tool == "leave":
+            place.grant("survivor", processes=4)
+        survivors += place.server.family()
+        path = start(place, tool)
+        survivors += end_server_and_zygote(place)
+        return beats(path)
+
+
+@pytest.mark.parametrize("tool", ["stay", "leave"])
+def test_what_a_plugin_runs_survives_the_server_where_nothing_confines_it(
+    tool: str, user: User, kind: Kind, survivors: list[psutil.Process]
+) -> None:
+    assert survives(user, kind, "off", tool, survivors)
+
+
+@pytest.mark.parametrize("tool", ["stay", "leave"])
+def test_nothing_survives_the_server_by_default(
+    tool: str, user: User, kind: Kind, survivors: list[psutil.Process]
+) -> None:
+    assert not survives(user, kind, "prefer", tool, survivors)
+
+
+@pytest.mark.parametrize(("sandbox", "survived"), [("off", True), ("prefer", False)])
+def test_a_child_survives_its_worker_only_where_nothing_confines_it(
+    user: User, kind: Kind, sandbox: Sandbox, survived: bool, survivors: list[psutil.Process]
+) -> None:
+    with stage(Variant(user, kind, sandbox)) as place:
+        place.install("survivor")
+        place.grant("survivor", processes=4)
+        path = start(place, "leave")
+        survivors += place.server.family()
+        worker = place.worker("survivor")
+        worker.send_signal(signal.SIGKILL)
+        await_true(lambda: is_over(worker), "the worker's end")
+        place.await_plugin("survivor", "ping")
+        assert beats(path) is survived
