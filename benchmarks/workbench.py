@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
-from cadence.config import Settings
+from cadence.config import SandboxMode, Settings
 from cadence.intake.limits import ArchiveLimits
 from cadence.intake.packing import pack
 from cadence.model import PluginRef
@@ -38,9 +38,12 @@ def workbench() -> Iterator[Path]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """The runtime of a process without a web server, warm; everything it started has ended afterwards."""
-    parts = Parts(Settings(instance=folder / "instance"))
+def running(folder: Path, sandbox: SandboxMode = SandboxMode.PREFER) -> Iterator[Running]:
+    """The runtime of a process without a web server, warm; everything it started has ended afterwards.
+
+    Workers are confined, as they are by default, unless ``sandbox`` says otherwise.
+    """
+    parts = Parts(Settings(instance=folder / "instance", sandbox=sandbox))
     try:
         started = parts.start()
         started.zygote.start()

@@ -14,7 +14,7 @@ import click
 import msgspec
 from dotenv import dotenv_values
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.grants import AMOUNTS, GrantChange
@@ -84,20 +84,21 @@ def serve() -> None:
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@with_appcontext
 @_command
 def doctor(as_json: bool) -> None:
     """Look at everything the server needs, the sandbox layer by layer; exit code 1 when something has to be mended."""
-    from cadence.doctor import diagnose, tell
+    from cadence import doctor
 
     parts = _parts()
     try:
-        diagnosis = diagnose(parts)
+        diagnosis = doctor.diagnose(parts)
     finally:
         parts.close()
     if as_json:
-        _say_json({"healthy": diagnosis.healthy} | msgspec.structs.asdict(diagnosis))
+        _say_json(doctor.as_json(diagnosis))
     else:
-        tell(diagnosis, click.echo)
+        doctor.tell(diagnosis, click.echo)
     if not diagnosis.healthy:
         sys.exit(1)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from importlib.metadata import version as distribution_version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import uv
 from msgspec import Struct
@@ -201,6 +202,17 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as plain data, with what follows from it."""
+    sandbox = diagnosis.sandbox
+    return {
+        "healthy": diagnosis.healthy,
+        "host": diagnosis.host,
+        "sandbox": sandbox and {"mode": sandbox.mode, "complete": sandbox.complete, "layers": sandbox.layers},
+        "checks": diagnosis.checks,
+    }
+
+
 Say = Callable[[str], None]
 MARKS = {State.OK: "ok", State.WARNING: "WARNING", State.FAILED: "FAILED"}
 
@@ -213,4 +225,12 @@ def tell(diagnosis: Diagnosis, say: Say) -> None:
         say(f"{MARKS[check.state]:<{state_width}}  {check.name:<{name_width}}  {check.words}")
         if check.remedy:
             say(f"{'':<{state_width + name_width + 2}}  What to do: {check.remedy}")
-    say("Everything the server needs is there." if diagnosis.healthy else "Something has to be mended.")
+    say(_verdict(diagnosis))
+
+
+def _verdict(diagnosis: Diagnosis) -> str:
+    if not diagnosis.healthy:
+        return "Something has to be mended."
+    if all(check.state is State.OK for check in diagnosis.checks):
+        return "Everything is as it should be."
+    return "The server can run, but not everything is as it should be."

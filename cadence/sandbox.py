@@ -24,14 +24,18 @@ DOCUMENT = "docs/sandbox.md"
 _REMEDIES = (
     (
         "landlock",
-        "Run a kernel of 6.12 or newer (5.13 has the most of it) with Landlock switched on: CONFIG_SECURITY_LANDLOCK, and"
-        " landlock among the names in /sys/kernel/security/lsm (kernel parameter lsm=).",
+        "Run a kernel of 6.12 or newer (5.13 has most of it) with Landlock switched on: CONFIG_SECURITY_LANDLOCK,"
+        " and landlock among the names in /sys/kernel/security/lsm (kernel parameter lsm=).",
     ),
     ("seccomp", "Run a kernel with CONFIG_SECCOMP_FILTER, on 64-bit x86 or ARM."),
     (
+        "connection",
+        "Give a server that runs as root CAP_SYS_PTRACE, or run it as an ordinary user; only network grants need it.",
+    ),
+    (
         "cgroup",
-        "Give the server a cgroup that it may write to, with the controllers memory, cpu and pids: under systemd a service"
-        " with Delegate=yes and DelegateSubgroup=server, in a container a writable /sys/fs/cgroup.",
+        "Give the server a cgroup that it may write to, with the controllers memory, cpu and pids: under systemd a"
+        " service with Delegate=yes and DelegateSubgroup=server, in a container a writable /sys/fs/cgroup.",
     ),
     (
         "namespace",
@@ -142,7 +146,7 @@ class Sandbox(Struct, frozen=True):
         if not self.complete:
             words = f"{'REFUSES PLUGINS' if self.refuses else 'WARNING'}, {self._lack(named=True)}"
             return f"{words} ({VARIABLE}=require)" if self.refuses else words
-        words = f"all {len(self.layers)} layers active"
+        words = f"all {len(self.layers)} layers active" if len(self.layers) > 1 else "its only layer is active"
         return f"{words}; weaker than it could be: {_listed(self.weakened)}" if self.weakened else words
 
     def _lack(self, *, named: bool) -> str:

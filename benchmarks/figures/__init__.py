@@ -1,6 +1,6 @@
 """One module a figure. Each has ``measure(effort)``, which gives the rows of the table."""
 
-from benchmarks.figures import call, cold, environment, http, memory, reload, start, upload
+from benchmarks.figures import call, cold, environment, http, lockdown, memory, reload, start, upload
 from benchmarks.runner import Benchmark
 
 __all__ = ["BENCHMARKS"]
@@ -10,6 +10,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "call": call.measure,
     "cold": cold.measure,
     "memory": memory.measure,
+    "lockdown": lockdown.measure,
     "upload": upload.measure,
     "http": http.measure,
     "reload": reload.measure,

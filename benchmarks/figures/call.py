@@ -50,7 +50,7 @@ def _samples(effort: Effort) -> dict[str, Samples]:
     # The echo first: a fork copies what threads hold, and the runtime has threads.
     with workbench() as folder, _echo() as ping, running(folder) as runtime:
         plugin = math_plugin(folder)
-        _install(runtime, plugin, folder)
+        install(runtime, plugin, folder)
         tool = _in_process_tool(plugin / "tools.py")
         calls: dict[str, Callable[[], object]] = {
             "cadence": partial(runtime.live_set.call, MATH.name, TOOL, ARGUMENTS),
@@ -63,7 +63,8 @@ def _samples(effort: Effort) -> dict[str, Samples]:
         return interleave(blocks, seconds=effort.seconds(8), warm_up=4)
 
 
-def _install(runtime: Running, plugin: Path, folder: Path) -> None:
+def install(runtime: Running, plugin: Path, folder: Path) -> None:
+    """Install a plugin's folder; its archive is made in ``folder``."""
     archive = packed(plugin, folder)
     with archive.open("rb") as stream:
         upload = receive(stream, archive.name, folder, max_bytes=archive.stat().st_size)

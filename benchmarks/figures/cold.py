@@ -22,7 +22,7 @@ def measure(effort: Effort) -> list[Figure]:
         launch = math_launch(folder)
         samples = interleave(
             {
-                "cadence": _forks(runtime, launch, effort.pick(_FORKS, 2)),
+                "cadence": forks(runtime, launch, effort.pick(_FORKS, 2)),
                 "fresh": _fresh(launch.package, folder / "bytecode"),
             },
             seconds=effort.seconds(14),
@@ -34,7 +34,9 @@ def measure(effort: Effort) -> list[Figure]:
     return [compared(name, "ms", samples["cadence"], samples["fresh"], against=against, goal=goal, tail=True)]
 
 
-def _forks(runtime: Running, launch: Launch, count: int) -> Sampler:
+def forks(runtime: Running, launch: Launch, count: int) -> Sampler:
+    """Starts so many workers one after the other, and takes the time of each to its first answer, in ms."""
+
     def first_answer() -> None:
         worker = runtime.live_set.trial(launch)
         workers.append(worker)

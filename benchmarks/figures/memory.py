@@ -22,11 +22,16 @@ def measure(effort: Effort) -> list[Figure]:
     count = effort.pick(5, 2)
     with workbench() as folder, running(folder) as runtime, ExitStack() as stack:
         launch = math_launch(folder)
-        workers = [_worker(runtime, launch) for _ in range(count)]
         fresh = [stack.enter_context(_fresh(launch.package)) for _ in range(effort.pick(3, 1))]
-        ours, theirs = Samples.of(map(_unique_mib, workers)), Samples.of(map(_unique_mib, fresh))
+        ours, theirs = of_workers(runtime, launch, count), Samples.of(map(_unique_mib, fresh))
     against = "a fresh process with the same plugin"
     return [compared("memory of one more idle plugin", "MiB", ours, theirs, against=against, goal=Goal(7))]
+
+
+def of_workers(runtime: Running, launch: Launch, count: int) -> Samples:
+    """The unique set sizes of so many workers that live at once, in MiB."""
+    workers = [_worker(runtime, launch) for _ in range(count)]
+    return Samples.of(map(_unique_mib, workers))
 
 
 def _unique_mib(pid: int) -> float:

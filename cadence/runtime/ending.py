@@ -6,8 +6,7 @@ import signal
 from msgspec import Struct
 
 from cadence.model import Limits
-from cadence_sdk._runtime.exhaustion import MEMORY_EXIT, THREADS_EXIT
-from cadence_sdk._runtime.limits import MIB
+from cadence_sdk._runtime.limits import MEMORY_EXIT, THREADS_EXIT
 
 #: From which share of its memory limit on a worker that crashed may have done so for want of memory.
 _NEAR = 0.8
@@ -49,7 +48,7 @@ def ended_with(status: int | None, limits: Limits, *, grown_kb: int, memory_kill
         return ended_at(limits.threads_reached)
     words = f"ended by itself with exit code {code}" if code >= 0 else f"was ended by signal {_signal_words(-code)}"
     near = code != 0 and grown_kb * 1024 >= _NEAR * limits.memory_bytes
-    return Ending(f"{words}, near its memory limit of {limits.memory_bytes // MIB} MiB" if near else words)
+    return Ending(f"{words}, near its memory limit of {limits.memory_mb} MiB" if near else words)
 
 
 def _signal_words(number: int) -> str:

@@ -89,7 +89,7 @@ def _has_too_many_values(body: bytes) -> bool:
     if len(body) <= MAX_VALUES or _separators(body) <= MAX_VALUES:
         return False
     bare = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    if bare.count(b'"') > 4 * MAX_VALUES:  # two for each string, and that is a key or a value
+    if bare.count(b'"') > 4 * (MAX_VALUES + 1):  # two for each key and for each value
         return True
     return _separators(b"".join(bare.split(b'"')[::2])) > MAX_VALUES
 

@@ -9,11 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
 
-from cadence_sdk._runtime.limits import Limits
-
-#: Exit codes of a worker that has no memory, or no thread, left to go on with.
-MEMORY_EXIT = 112
-THREADS_EXIT = 113
+from cadence_sdk._runtime.limits import MEMORY_EXIT, THREADS_EXIT, Limits
 
 #: Where the standard library starts processes.
 _STARTERS = ("subprocess.py", "popen_fork.py", "popen_spawn_posix.py", "pty.py")

@@ -3,6 +3,9 @@
 from msgspec import Struct
 
 MIB = 1024 * 1024
+#: Exit codes of a worker that has no memory, or no thread, left to go on with.
+MEMORY_EXIT = 112
+THREADS_EXIT = 113
 
 
 class Limits(Struct, frozen=True):

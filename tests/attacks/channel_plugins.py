@@ -3,6 +3,7 @@
 from textwrap import dedent, indent
 
 from tests.building import plugin_files
+from tests.runtime.house import PING
 
 #: What an attacker has at hand beside the deed a test gives it. ``now`` and ``done`` are files in its data directory,
 #: by which a test says when, and is told.
@@ -67,12 +68,6 @@ def await_file(path):
 
 
 @tool
-def ping() -> int:
-    "The process that answers."
-    return os.getpid()
-
-
-@tool
 def measure(text: str) -> int:
     "How long it is."
     return len(text)
@@ -96,10 +91,9 @@ def when_told():
 
 
 @tool
-def prepare() -> int:
+def prepare() -> None:
     "Do harm when told, in the background."
     threading.Thread(target=when_told, daemon=True).start()
-    return os.getpid()
 
 
 @tool
@@ -123,7 +117,7 @@ def attacker(
     :param plugin_body: more members of its plugin class.
     """
     tools = TOOLS.format(attack=_block(attack), later=_block(later))
-    return plugin_files(tools=f"{WEAPONS}\n{dedent(at_import)}\n{tools}", plugin_body=plugin_body)
+    return plugin_files(tools=f"{WEAPONS}\n{dedent(PING)}\n{dedent(at_import)}\n{tools}", plugin_body=plugin_body)
 
 
 def _block(deed: str) -> str:

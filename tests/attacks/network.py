@@ -50,6 +50,23 @@ ATTACKS.add("send_by_raw_socket", _says("udp_raw", socket.AF_INET, socket.SOCK_D
 ATTACKS.add("send_by_packet_socket", _says("udp_packet", socket.AF_INET6, socket.SOCK_DGRAM, HOME_SIX), ordinary=RAW)
 
 
+def _says_past_a_permitted_one(tool: str) -> Run:
+    """Says something to a listener by way of the endpoint that a plugin with grants may connect to."""
+
+    def run(stage: Stage) -> Outcome:
+        with listening(socket.AF_INET, socket.SOCK_STREAM, (HOME, 0)) as listener:
+            text = uuid.uuid4().hex
+            where = {"first": HOME, "first_port": stage.permitted.getsockname()[1], "host": HOME, "port": listener.port}
+            answer = stage.call("connector", tool, **where, text=text)
+            return Outcome(answer, listener.heard(text), untold=tool == "racing")
+
+    return run
+
+
+for _tool in ("reconnected", "racing"):
+    ATTACKS.add(f"connect_by_{_tool}_socket", _says_past_a_permitted_one(_tool))
+
+
 @ATTACKS.attack()
 def ask_a_name_server(stage: Stage) -> Outcome:
     with listening(socket.AF_INET, socket.SOCK_DGRAM, (HOME, 0)) as resolver:

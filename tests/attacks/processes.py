@@ -148,8 +148,8 @@ def _multiplies(tool: str, **arguments: int) -> Run:
         worker = stage.worker("forker")
         answer = stage.call("forker", tool, **arguments)
         started = len(worker.children(recursive=True)) if worker.is_running() else 0
-        if worker.is_running():
-            assert stage.call("forker", "release").ok
+        if started:
+            stage.await_plugin("forker", "release")
         return Outcome(answer, started >= (MOST_PROCESSES if stage.has_grants else 1))
 
     return run

@@ -3,6 +3,7 @@
 What ends a plugin that took too much may look only every so often: it has as long as the attack holds on.
 """
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ MEMORY_TAKEN_MB = 2 * MEMORY_MB + 8
 DISK_TAKEN_MB = 6 * DATA_MB
 TINY_FILES = 20_000
 OPEN_FILES = 900
+CALL_SECONDS, SHORT_CALL_SECONDS = 20.0, 1.0
+_SERIALS = itertools.count(1)
 THE_SERVERS = "the deadline is the server's, with and without the sandbox"
 
 
@@ -63,19 +66,41 @@ for _tool in (
     ATTACKS.add(f"hoard_memory_{_tool}", _hoards(_tool))
 
 
-def _fills(tool: str, used: Callable[[Path], int], enough: int, **arguments: object) -> Run:
+def _start_anew(stage: Stage, plugin: str) -> None:
+    """Have another worker take the place of the present one, which may have been started with a full disk."""
+    stage.install(plugin)
+    stage.await_plugin(plugin, "clean")
+    stage.grant(plugin, call_seconds=CALL_SECONDS + next(_SERIALS) / 100)
+    stage.await_plugin(plugin, "clean")
+
+
+def _fills(tool: str, used: Callable[[Path], int], enough: int, *, anew: bool = True, **arguments: object) -> Run:
     def run(stage: Stage) -> Outcome:
-        stage.install("filler")
-        stage.await_plugin("filler", "clean")
-        places = [stage.data("filler"), *stage.instance.glob("run/*/*/tmp")]
-        before = sum(map(used, places))
+        if anew:
+            _start_anew(stage, "filler")
+        else:
+            stage.await_plugin("filler", "clean")
+        before = sum(map(used, _places(stage)))
         answer = stage.call("filler", tool, seconds=HOLD_SECONDS, **arguments)
-        grown = sum(map(used, places)) - before
+        grown = sum(map(used, _places(stage))) - before
         if answer.ok:
             stage.call("filler", "clean")
         return Outcome(answer, grown >= enough)
 
     return run
+
+
+def _places(stage: Stage) -> list[Path]:
+    """Where the plugin could have written to: a worker that took over has temporary files of its own."""
+    return [stage.data("filler"), *stage.instance.glob("run/*/*/tmp")]
+
+
+def _fill_when_full(stage: Stage) -> Outcome:
+    """Fills the data directory, is ended for it, and goes on in the temporary files."""
+    _start_anew(stage, "filler")
+    stage.call("filler", "several_files", place="data", mib=2 * DATA_MB, seconds=HOLD_SECONDS)
+    run = _fills("several_files", _bytes_in, _ENOUGH, anew=False, mib=DISK_TAKEN_MB, place="temporary")
+    return run(stage)
 
 
 def _bytes_in(folder: Path) -> int:
@@ -93,14 +118,14 @@ for _place in ("data", "temporary"):
         f"fill_the_disk_with_{_place}_files",
         _fills("several_files", _bytes_in, _ENOUGH, mib=DISK_TAKEN_MB, place=_place),
     )
+ATTACKS.add("fill_the_disk_when_full_with_temporary_files", _fill_when_full)
 ATTACKS.add("fill_the_disk_with_reserved_space", _fills("reserved", _bytes_in, _ENOUGH, mib=DISK_TAKEN_MB))
 ATTACKS.add("fill_the_disk_with_tiny_files", _fills("tiny_files", _files_in, TINY_FILES, count=TINY_FILES))
 
 
 @ATTACKS.attack()
 def fill_the_disk_with_nameless_files(stage: Stage) -> Outcome:
-    stage.install("filler")
-    stage.await_plugin("filler", "clean")
+    _start_anew(stage, "filler")
     answer = stage.call("filler", "nameless", mib=DISK_TAKEN_MB, seconds=HOLD_SECONDS)
     return Outcome(answer, answer.ok)  # what has no name cannot be seen from outside
 
@@ -121,15 +146,12 @@ ATTACKS.add("open_files_without_end", _opens("open_endlessly"))
 ATTACKS.add("raise_its_own_limits", _opens("raise_limits"))
 
 
-CALL_SECONDS = 1.0
-
-
 def _lasts(tool: str) -> Run:
     """Does not come to an end, though its call does."""
 
     def run(stage: Stage) -> Outcome:
         stage.install("spinner")
-        stage.grant("spinner", call_seconds=CALL_SECONDS)
+        stage.grant("spinner", call_seconds=SHORT_CALL_SECONDS)
         stage.await_plugin("spinner", "ping")
         answer = stage.call("spinner", tool)
         assert answer.status in (502, 504), answer

@@ -123,7 +123,7 @@ class Stage:
             os.chown(folder, self.uid, self.uid)
         self.server = AttackedServer(folder, self.uid, **{**_settings(variant, self.secret), **settings})
         self.instance = self.server.instance
-        self.permitted = socket.create_server(("127.0.0.1", 0))
+        self.permitted = socket.create_server(("127.0.0.1", 0), backlog=1000)
         self._installed: set[str] = set()
         self._suffix = ""
 

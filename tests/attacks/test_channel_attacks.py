@@ -171,7 +171,7 @@ def test_what_a_worker_does_between_calls_is_noticed_by_the_next_one(
     deed, words = BETWEEN_CALLS[which]
     before = install(house, later=deed)
     with undisturbed(house) as neighbour:
-        assert house.call("prepare") == before
+        house.call("prepare")
         tell(house)
         eventually((data_folder(house) / "done").exists)
         neighbour.await_progress()
@@ -251,7 +251,7 @@ def test_a_worker_that_does_not_read_holds_up_its_own_callers_only(impatient: Ho
         assert isinstance(outcomes[0], CallTimedOut | WorkerEnded)
         # Some pings may have been answered before; nobody waited for more than the own deadline, or another caller's.
         for outcome in filter(None, outcomes):
-            assert re.search(r"did not answer within|it did not take its requests", str(outcome))
+            assert re.search(r"did not answer within|it did not take its requests|is still starting", str(outcome))
         neighbour.await_progress()
         impatient.await_replacement(before)
         assert impatient.call("ping") != before
@@ -263,6 +263,7 @@ def test_replies_after_the_deadline_reach_no_one_and_a_flood_of_them_ends_with_t
     with undisturbed(impatient) as neighbour:
         with pytest.raises(CallTimedOut):
             impatient.call("attack")
+        impatient.await_replacement(before)
         tell(impatient)
         for _ in range(20):
             assert impatient.call("measure", text="x" * 5) == 5

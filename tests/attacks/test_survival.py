@@ -90,9 +90,9 @@ def test_a_child_survives_its_worker_only_where_nothing_confines_it(
     with stage(Variant(user, kind, sandbox)) as place:
         place.install("survivor")
         place.grant("survivor", processes=4)
+        worker = place.worker("survivor")
         path = start(place, "leave")
         survivors += place.server.family()
-        worker = place.worker("survivor")
         worker.send_signal(signal.SIGKILL)
         await_true(lambda: is_over(worker), "the worker's end")
         place.await_plugin("survivor", "ping")

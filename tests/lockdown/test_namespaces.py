@@ -5,6 +5,7 @@ import os
 import resource
 import socket
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -124,20 +125,18 @@ def test_a_worker_of_root_has_another_user_and_no_privilege_but_reading(tmp_path
 
 
 @AS_ROOT
-def test_what_others_may_read_is_told_from_what_they_may_not(tmp_path: Path) -> None:
-    for folder in (*tmp_path.parents, tmp_path):
-        if folder.stat().st_uid == os.geteuid() and str(folder).startswith("/tmp/"):
-            folder.chmod(0o755)
-    file = tmp_path / "file"
-    file.touch(mode=0o644)
-    readable = identity.readable_by_others([str(file)])
-    tmp_path.chmod(0o700)
-    assert not identity.readable_by_others([str(file)])
-    tmp_path.chmod(0o755)
-    file.chmod(0o600)
-    assert not identity.readable_by_others([str(file)])
-    file.chmod(0o644)
-    assert identity.readable_by_others([str(file)]) == readable
+def test_what_others_may_read_is_told_from_what_they_may_not() -> None:
+    group = 1_879_048_202
+    with tempfile.TemporaryDirectory() as name:
+        folder, file = Path(name), Path(name, "file")
+        file.touch(mode=0o644)
+        for mode, owner, expected in ((0o755, 0, True), (0o710, 0, False), (0o710, group, True), (0o700, group, False)):
+            folder.chmod(mode)
+            os.chown(folder, 0, owner)
+            assert identity.readable_by_others([str(file)], group) == expected, oct(mode)
+        folder.chmod(0o755)
+        file.chmod(0o600)
+        assert not identity.readable_by_others([str(file)], group)
 
 
 LIMITS = Limits(memory_mb=64, open_files=64, threads=16, data_mb=1)

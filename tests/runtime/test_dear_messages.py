@@ -39,8 +39,9 @@ def test_what_stands_in_texts_is_not_counted(value: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(messages, "MAX_VALUES", count)
         assert not messages._has_too_many_values(body)
-        patch.setattr(messages, "MAX_VALUES", count - 1)
-        assert messages._has_too_many_values(body) == (count > 0)
+        if count:
+            patch.setattr(messages, "MAX_VALUES", count - 1)
+            assert messages._has_too_many_values(body)
 
 
 SIZE = 16_000_000

@@ -42,8 +42,10 @@ def test_a_server_that_is_told_to_end_ends_clean(tmp_path: Path, number: signal.
         assert server.process.wait(20) == 0
         assert_nothing_is_left(server, family)
         assert "Traceback" not in server.output
-        assert server.output.count("\n") == 1, server.output
-        assert f"http://localhost:{server.port}" in server.output
+        start_up, sandbox, *log = server.output.splitlines()
+        assert f"http://localhost:{server.port}" in start_up
+        assert sandbox.startswith("Sandbox: ")
+        assert not [line for line in log if "andbox" not in line], server.output
 
 
 def test_a_server_that_ends_does_not_wait_for_a_tool_that_hangs(tmp_path: Path) -> None:

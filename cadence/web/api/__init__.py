@@ -15,7 +15,7 @@ OPERATIONS = (
         uploads.upload,
         "Install a plugin from its archive",
         {201: answers.Uploaded, 200: answers.Uploaded, 202: answers.Accepted},
-        (400, 409, 413, 422, 507),
+        (400, 409, 413, 422, 503, 507),
         body="upload",
     ),
     Operation(

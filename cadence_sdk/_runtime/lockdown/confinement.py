@@ -119,7 +119,7 @@ class Confinement:
         if spec.user is not None:
             # What the worker must read may lie where only root may look: then it keeps the right to read.
             own = (spec.package, f"{spec.package}/__init__.py")
-            public = self._lockdown.interpreter_for_others and identity.readable_by_others(own)
+            public = self._lockdown.interpreter_for_others and identity.readable_by_others(own, spec.user)
             identity.become(spec.user, read_all=not public)
         elif os.geteuid() == 0 or self._host.by_user:
             identity.drop_capabilities()

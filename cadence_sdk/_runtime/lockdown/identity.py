@@ -44,9 +44,12 @@ def drop_capabilities() -> None:
     _set_capabilities(0)
 
 
-def readable_by_others(paths: Iterable[str]) -> bool:
-    """Whether a user that is neither owner nor in the group could read all these files and folders."""
-    return all(_readable_by_others(Path(path)) for path in paths)
+def readable_by_others(paths: Iterable[str], group: int = -1) -> bool:
+    """Whether a user who owns none of these files and folders could read them.
+
+    :param group: the one group that the user is in; -1 for none that matters.
+    """
+    return all(_readable(Path(path), group) for path in paths)
 
 
 def _has(capability: int) -> bool:
@@ -55,10 +58,18 @@ def _has(capability: int) -> bool:
     return bool(int(fields["CapPrm"], 16) & 1 << capability)
 
 
-def _readable_by_others(path: Path) -> bool:
-    mode = path.stat().st_mode
-    own = stat.S_IROTH | (stat.S_IXOTH if stat.S_ISDIR(mode) else 0)
-    return mode & own == own and all(parent.stat().st_mode & stat.S_IXOTH for parent in path.parents)
+def _readable(path: Path, group: int) -> bool:
+    status = path.stat()
+    needed = (stat.S_IROTH | stat.S_IXOTH) if stat.S_ISDIR(status.st_mode) else stat.S_IROTH
+    return _grants(status, needed, group) and all(
+        _grants(parent.stat(), stat.S_IXOTH, group) for parent in path.parents
+    )
+
+
+def _grants(status: os.stat_result, needed: int, group: int) -> bool:
+    """Whether a mode gives others the bits ``needed``, or gives them to the group."""
+    bits = status.st_mode >> 3 if status.st_gid == group else status.st_mode
+    return bits & needed == needed
 
 
 def _set_capabilities(held: int) -> None:

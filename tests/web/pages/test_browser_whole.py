@@ -1,5 +1,6 @@
 """The page in front of the whole house: a real plugin goes from the browser to answering calls."""
 
+import io
 import re
 from collections.abc import Iterator
 
@@ -77,3 +78,52 @@ def test_without_scripts_the_same_is_done_with_plain_forms(open_page: OpenPage, 
     page.get_by_role("button", name="Delete math_plugin 1.0.0").click()
     expect(page.get_by_text("math_plugin 1.0.0 was deleted.")).to_be_visible()
     assert call_add(app) is None
+
+
+TOKEN = """
+    import os
+    from cadence_sdk import tool
+
+    @tool
+    def token() -> str:
+        "The value of TOKEN."
+        return os.environ.get("TOKEN", "none")
+
+    TOOLS = [token]
+"""
+
+
+def test_what_is_granted_on_the_page_is_what_the_plugin_has(open_page: OpenPage, app: Flask) -> None:
+    client = app.test_client()
+    content = archive_bytes(plugin_files(tools=TOKEN))
+    fields = {"file": (io.BytesIO(content), "demo_plugin-1.0.0.zip")}
+    assert client.post("/api/v1/plugins/upload", data=fields).status_code == 201
+
+    def token() -> object:
+        return client.post("/api/v1/plugins/demo_plugin/tools/token").get_json().get("result")
+
+    assert token() == "none"
+    page = open_page("/plugins/demo_plugin", allowed=("422",))
+    page.get_by_label("Name", exact=True).fill("TOKEN")
+    page.get_by_label("Value", exact=True).fill("of the page")
+    page.get_by_label("Memory").fill("lots")
+    page.get_by_role("button", name="Save permissions").click()
+    expect(page.get_by_text("Memory must be a whole number of MiB")).to_be_visible()
+    assert token() == "none"
+    page.get_by_label("Memory").fill("256")
+    page.get_by_label("Value", exact=True).fill("of the page")
+    page.get_by_role("button", name="Save permissions").click()
+    expect(page.locator(".saved")).to_contain_text("demo_plugin runs with these grants.")
+    assert token() == "of the page"
+    assert client.get("/api/v1/plugins/demo_plugin/grants").get_json()["limits"]["memory_mb"] == 256
+    page.get_by_label("Remove TOKEN").check()
+    page.get_by_role("button", name="Save permissions").click()
+    expect(page.get_by_label("Remove TOKEN")).to_have_count(0)
+    assert token() == "none"
+
+
+def test_the_system_page_shows_the_layers_of_this_host(open_page: OpenPage, zygote: Zygote) -> None:
+    page = open_page("/system")
+    rows = page.get_by_role("table", name="Sandbox").get_by_role("row")
+    expect(rows).to_have_count(1 + len(zygote.layers))
+    expect(page.get_by_text("512 MiB")).to_be_visible()

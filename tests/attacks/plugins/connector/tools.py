@@ -1,11 +1,15 @@
 """Speaks to whom it may not: each tool tries to bring bytes to a listener, or to be one."""
 
+import ctypes
 import fcntl
 import os
 import socket
 import struct
+import threading
 
 from cadence_sdk import tool
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 _MPTCP = 262  # linux/in.h
 _IPV6 = 0x86DD  # linux/if_ether.h
@@ -87,9 +91,40 @@ def reconnected(first: str, first_port: int, host: str, port: int, text: str) ->
 
 def _dissolve(connection: socket.socket) -> None:
     """Take the socket back to where it was before it was connected (connect(2), AF_UNSPEC)."""
-    import ctypes
+    _libc.connect(connection.fileno(), bytes(16), 16)
 
-    ctypes.CDLL(None).connect(connection.fileno(), bytes(16), 16)
+
+@tool
+def racing(first: str, first_port: int, host: str, port: int, text: str) -> int:
+    """Connect where it may, with an address that changes while it is looked at; the number of connections."""
+    allowed, wanted = (
+        struct.pack("=HH4s8x", socket.AF_INET, socket.htons(number), socket.inet_aton(name))
+        for name, number in ((first, first_port), (host, port))
+    )
+    address = ctypes.create_string_buffer(allowed, len(allowed))
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            ctypes.memmove(address, wanted, len(wanted))
+            ctypes.memmove(address, allowed, len(allowed))
+
+    changing = threading.Thread(target=change)
+    connections = [socket.socket() for _ in range(60)]
+    changing.start()
+    try:
+        return sum(_connected(one, address, text) for one in connections)
+    finally:
+        over.set()
+        changing.join()
+
+
+def _connected(connection: socket.socket, address: ctypes.Array[ctypes.c_char], text: str) -> bool:
+    with connection:
+        connected = _libc.connect(connection.fileno(), address, len(address)) == 0
+        if connected:
+            connection.sendall(text.encode())
+    return connected
 
 
 @tool
@@ -258,6 +293,7 @@ TOOLS = [
     fast_open,
     fast_open_message,
     reconnected,
+    racing,
     udp,
     udp_by_six,
     udp_raw,

@@ -1,0 +1,3 @@
+"""Imported by whoever needs it, when it is needed."""
+
+ANSWER = 42

@@ -1,0 +1,1 @@
+"""Words, in a package of their own."""
