@@ -27,6 +27,7 @@
         ├── LimitReached          502, it came to the end of what it is allowed
         ├── CallTimedOut          504
         └── PluginUnavailable     503
+            └── SandboxIncomplete 503, and nothing will change that while this server runs
 """
 
 from collections.abc import Sequence
@@ -219,3 +220,7 @@ class PluginUnavailable(CallFailed):
 
     status = 503
     message = "Plugin unavailable"
+
+
+class SandboxIncomplete(PluginUnavailable):
+    """No plugin may run, because the whole sandbox is required and this host lacks some of it."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec import Struct, structs
 
 from cadence.config import SandboxMode
-from cadence.errors import PluginUnavailable
+from cadence.errors import PluginUnavailable, SandboxIncomplete
 from cadence.model import PluginRef
 from cadence_sdk._runtime.report import Layer
 
@@ -119,12 +119,12 @@ class Sandbox(Struct, frozen=True):
         """Check that plugins may run.
 
         :param ref: the plugin that is about to.
-        :raises PluginUnavailable: in words that name what is missing and what to do, where ``require`` is not met.
+        :raises SandboxIncomplete: in words that name what is missing and what to do, where ``require`` is not met.
         """
         if not self.refuses:
             return
         lacks = [f"{_in_words(layer)}. {remedy(layer)}" for layer in self.missing]
-        raise PluginUnavailable(
+        raise SandboxIncomplete(
             f"No plugin may run: {VARIABLE} is require, and {self._lack(named=False)}.",
             *(lacks or ["This host has no layer of the sandbox at all."]),
             f"To run plugins with what there is, start the server with {VARIABLE}=prefer.",
@@ -199,7 +199,7 @@ class SandboxProbe:
     def admit(self, ref: PluginRef) -> None:
         """Check that a plugin may run, waiting only where the answer can be no.
 
-        :raises PluginUnavailable: as :meth:`Sandbox.admit`.
+        :raises SandboxIncomplete: as :meth:`Sandbox.admit`.
         """
         if self._mode is SandboxMode.REQUIRE:
             self.await_known().admit(ref)

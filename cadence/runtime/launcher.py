@@ -1,6 +1,7 @@
 """From a version's folder to a worker that has loaded it."""
 
 import itertools
+import math
 import os
 import socket
 import threading
@@ -116,6 +117,7 @@ class Launcher:
             self._closed = True
             workers = list(self._workers)
         for worker in workers:
+            worker.drain()
             worker.kill("the server is shutting down")
         for worker in workers:
             worker.ended.wait(_END_SECONDS)
@@ -131,13 +133,19 @@ class Launcher:
         user = self._user(data, home, temporary)
         grants = what.granted.grants
         limits = grants.limits(self._limits)
-        env = grants.env | {
-            "PATH": os.defpath,
-            "LANG": "C.UTF-8",
-            "HOME": str(data),
-            "TMPDIR": str(temporary),
-            "CADENCE_PLUGIN_DATA": str(data),
-        }
+        # By default numerical libraries start a thread, with buffers, for every processor of the host.
+        numerical = {"OMP_NUM_THREADS": str(math.ceil(limits.cpu_percent / 100))}
+        env = (
+            numerical
+            | grants.env
+            | {
+                "PATH": os.defpath,
+                "LANG": "C.UTF-8",
+                "HOME": str(data),
+                "TMPDIR": str(temporary),
+                "CADENCE_PLUGIN_DATA": str(data),
+            }
+        )
         return wire.WorkerSpec(
             name=what.ref.name,
             version=what.ref.version,

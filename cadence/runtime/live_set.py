@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct, structs
 
-from cadence.errors import CadenceError, CallTimedOut, LimitReached, NotFound, PluginUnavailable
+from cadence.errors import CadenceError, CallTimedOut, LimitReached, NotFound, PluginUnavailable, SandboxIncomplete
 from cadence.model import HealthReport, Limits, ToolResult, VersionRecord
 from cadence.runtime import backoff
 from cadence.runtime.launcher import Launch, Launcher
@@ -276,7 +276,7 @@ class LiveSet:
             return error
         except CadenceError as failure:
             error = failure.in_words
-            retry = isinstance(failure, PluginUnavailable)
+            retry = isinstance(failure, PluginUnavailable) and not isinstance(failure, SandboxIncomplete)
             self._settle_failure(slot, record, error, generation, keep=keep, retry=retry)
             return error
         self.swap(record, worker, generation)

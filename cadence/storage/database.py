@@ -168,9 +168,14 @@ def _migrate(index: Connections) -> None:
             if not _is_current(database):
                 migrations.apply(database)
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
-            raise
-        raise ConfigurationError(f"{path} is not an index of Cadence: the file is no SQLite database.") from None
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise ConfigurationError(f"{path} is not an index of Cadence: the file is no SQLite database.") from None
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            words = (
+                "is damaged. Restore the backup of the instance, or move the file away to begin with an empty index."
+            )
+            raise ConfigurationError(f"{path} {words}") from None
+        raise
 
 
 def _is_current(database: IndexDatabase) -> bool:

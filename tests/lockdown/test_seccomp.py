@@ -260,6 +260,14 @@ def test_modes_and_owners_are_left_alone_where_nothing_else_guards_them(tmp_path
         assert under(attempt(change), attributes=False) == DENIED
 
 
+def test_the_disk_cannot_be_taken_without_writing(tmp_path: Path) -> None:
+    def reserve() -> None:
+        with (tmp_path / "file").open("wb") as file:
+            kernel.checked(kernel.LIBC.fallocate(file.fileno(), 0, 0, 1 << 20))
+
+    assert under(attempt(reserve)) == "Operation not supported"
+
+
 @X86_64_ONLY
 def test_clone3_is_answered_so_that_libraries_fall_back() -> None:
     assert under(lambda: errno_of(number("clone3"), 0, 0)) == "ENOSYS"

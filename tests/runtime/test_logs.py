@@ -181,7 +181,7 @@ for descriptor in sys.argv[1:]:
 
 
 def test_floods_of_many_cost_no_more_of_a_processor_than_one(logs: Logs) -> None:
-    names = [f"loud{number}" for number in range(16)]
+    names = [f"loud{number}" for number in range(64)]
     pipes = [Pipe(logs, name) for name in names]
     ends = [pipe.write_end for pipe in pipes]
     # Another process, so that it takes the interpreter of this one from no one.

@@ -105,6 +105,8 @@ def _always(pid: int) -> dict[str, Verdict]:
         "kill": any_of(0, 0, pid),
         "tgkill": any_of(0, pid),
         "prctl": any_of(0, *_PRCTL_OPTIONS),
+        # It takes gigabytes of the disk at once, before anybody could have looked; libraries then write instead.
+        "fallocate": _errno(errno.EOPNOTSUPP),
         "ioctl": any_of(1, *_IOCTLS),
         "prlimit64": any_of(0, 0, pid),
         "setrlimit": ALLOW,

