@@ -91,11 +91,15 @@ class Launcher:
         self._workers: set[Worker] = set()
         self._closed = False
 
-    def launch(self, what: Launch, timeout: float, on_end: Callable[[Worker], None]) -> Worker:
+    def launch(
+        self, what: Launch, timeout: float, on_end: Callable[[Worker], None], on_room: Callable[[Worker], None]
+    ) -> Worker:
         """Fork a worker and have it load the plugin.
 
         :param timeout: seconds it has for that.
         :param on_end: called when the worker has ended, also when that happens before this returns.
+        :param on_room: called once a worker that could only read and delete, because its files were over their limit,
+            could be replaced by one that may write.
         :raises ValidationFailed: with every fault the worker found, or the one that ended it.
         :raises PluginUnavailable: when the host gives no process, or not the sandbox that is required.
         :raises NotFound: when the folder of its files is gone.
@@ -104,7 +108,7 @@ class Launcher:
         home = self._run_dir / str(next(self._serials))
         try:
             spec = self._prepare(what, home)
-            worker = self._fork(what, spec, home, on_end)
+            worker = self._fork(what, spec, home, on_end, on_room)
         except BaseException:
             self._remove(home)
             raise
@@ -175,7 +179,14 @@ class Launcher:
         home.chmod(0o710)
         return user
 
-    def _fork(self, what: Launch, spec: wire.WorkerSpec, home: Path, on_end: Callable[[Worker], None]) -> Worker:
+    def _fork(
+        self,
+        what: Launch,
+        spec: wire.WorkerSpec,
+        home: Path,
+        on_end: Callable[[Worker], None],
+        on_room: Callable[[Worker], None],
+    ) -> Worker:
         ref = what.ref
 
         def ended(worker: Worker) -> None:
@@ -200,7 +211,7 @@ class Launcher:
         worker = Worker(ref, channel, ended, last_words, what.granted, spec.limits)
         try:
             worker.forked(*self._zygote.fork(theirs, log_write, worker.exited))
-            self._bound(worker, spec)
+            self._bound(worker, spec, on_room)
         except CadenceError:
             channel.close("it could not be started")
             channel.dispose()
@@ -223,7 +234,7 @@ class Launcher:
     def _connect(self, spec: wire.WorkerSpec, listener: int) -> None:
         self._gateway.attach(listener, spec.network, partial(self._logs.note, spec.name, spec.version))
 
-    def _bound(self, worker: Worker, spec: wire.WorkerSpec) -> None:
+    def _bound(self, worker: Worker, spec: wire.WorkerSpec, on_room: Callable[[Worker], None]) -> None:
         """Set limits upon what the worker may take, which does nothing of its own yet.
 
         :raises PluginUnavailable: when the kernel does not take them; then it is ended.
@@ -236,10 +247,11 @@ class Launcher:
             worker.kill("its limits could not be set")
             raise PluginUnavailable(f"The limits of {spec.name} could not be set: {error.strerror}.") from None
         if spec.full:
-            words = f"{spec.limits.data_reached}: the plugin may only read and delete there until it is started anew"
+            words = f"{spec.limits.data_reached}: the plugin may only read and delete there until it holds less"
             worker.notice = f"{words[0].upper()}{words[1:]}."
             self._logs.note(spec.name, spec.version, words)
-        self._warden.watch(worker, Premises(Path(spec.data), Path(spec.temporary)), worker.group, full=spec.full)
+        premises = Premises(Path(spec.data), Path(spec.temporary))
+        self._warden.watch(worker, premises, worker.group, on_room if spec.full else None)
 
     def _clean_up(self, worker: Worker, home: Path) -> None:
         worker.group.remove()

@@ -114,7 +114,7 @@ class LiveSet:
 
         :raises ValidationFailed: with every fault that was found.
         """
-        return self._launcher.launch(record_ref, self._load_seconds, self._ended)
+        return self._launcher.launch(record_ref, self._load_seconds, self._ended, self._replace)
 
     @contextmanager
     def changing(self, name: str) -> Iterator[None]:
@@ -333,7 +333,7 @@ class LiveSet:
         self._supervisor.after(worker.limits.call_seconds, lambda: worker.kill("it did not finish in time"))
 
     def _replace(self, worker: Worker) -> None:
-        """Start a new worker in the place of one that missed a deadline, once."""
+        """Start a new worker in the place of one that missed a deadline, or has room again, once."""
         slot = self._slot(worker.ref.name)
         with slot.changed:
             if slot.worker is not worker or slot.record is None or worker.replacing:

@@ -18,6 +18,7 @@ from cadence.model import Limits
 from cadence.runtime.cgroup import BASE_MEMORY_BYTES, Group
 from cadence.runtime.footprint import Unmeasurable, cpu_seconds, disk_bytes, grown_bytes, resident_bytes
 from cadence.runtime.worker import Worker
+from cadence_sdk._runtime.limits import MIB
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ LOOK_SECONDS = 0.25
 #: goes unmeasured.
 _BUSY_SECONDS = 0.005
 _IDLE_SECONDS = 5.0
+#: What one that may not write its data, because there is too much of it, may hold in temporary files.
+_ROOM_WHEN_FULL_BYTES = 16 * MIB
 #: How many times as long as measuring it took a worker is left alone.
 _REST_FACTOR = 8
 
@@ -47,12 +50,14 @@ class Premises(Struct, frozen=True):
 class _Ward:
     """One worker, and when it was measured."""
 
-    def __init__(self, worker: Worker, premises: Premises, group: Group, *, full: bool) -> None:
+    def __init__(
+        self, worker: Worker, premises: Premises, group: Group, on_room: Callable[[Worker], None] | None
+    ) -> None:
         self.worker = worker
         self.premises = premises
         self.group = group
-        #: It was over its limit when it was started, and can only delete.
-        self.full = full
+        #: There where it was over its limit when it was started, and can only delete.
+        self._on_room = on_room
         self.memory_kills = 0
         self._base_memory = 0 if group.bounds_memory else resident_bytes(worker.pid)
         self._cpu = 0.0
@@ -73,7 +78,7 @@ class _Ward:
         """Measure it; the limit that it is over, in words."""
         started, self._cpu = time.monotonic(), cpu_seconds(self.worker.pid)
         try:
-            return self._memory_reached() or (None if self.full else self._data_reached())
+            return self._memory_reached() or self._data_reached()
         finally:
             now = time.monotonic()
             self._rests_until = now + _REST_FACTOR * (now - started)
@@ -82,11 +87,21 @@ class _Ward:
     def _data_reached(self) -> str | None:
         limits = self.worker.limits
         pids = {self.worker.pid, *(self.group.processes() if limits.processes else ())}
+        folders: tuple[Path, ...] = (self.premises.data, self.premises.temporary)
+        most = limits.data_bytes
+        if self._on_room is not None:
+            self._look_for_room(self._on_room)
+            folders, most = (self.premises.temporary,), min(most, _ROOM_WHEN_FULL_BYTES)
         try:
-            used = disk_bytes((self.premises.data, self.premises.temporary), limits.data_bytes, pids)
+            used = disk_bytes(folders, most, pids)
         except Unmeasurable as error:
             return f"{limits.data_reached}: {error}"
-        return limits.data_reached if used > limits.data_bytes else None
+        return limits.data_reached if used > most else None
+
+    def _look_for_room(self, on_room: Callable[[Worker], None]) -> None:
+        """Have it replaced once it holds less; asked for again at the next look, in case that does not succeed."""
+        if not self.premises.full(self.worker.limits):
+            on_room(self.worker)
 
     def _memory_reached(self) -> str | None:
         limits = self.worker.limits
@@ -110,12 +125,15 @@ class Warden:
         self._thread = threading.Thread(target=self._run, name="warden", daemon=True)
         self._thread.start()
 
-    def watch(self, worker: Worker, premises: Premises, group: Group, *, full: bool = False) -> None:
+    def watch(
+        self, worker: Worker, premises: Premises, group: Group, on_room: Callable[[Worker], None] | None = None
+    ) -> None:
         """Watch a worker that has been forked.
 
-        :param full: whether it was over its data limit when it was started, and can only read and delete.
+        :param on_room: given for one that was over its data limit when it was started, and can only read and delete:
+            called, maybe several times, when that need not be so any more.
         """
-        ward = _Ward(worker, premises, group, full=full)
+        ward = _Ward(worker, premises, group, on_room)
         with self._changed:
             self._wards[worker] = ward
             self._changed.notify()

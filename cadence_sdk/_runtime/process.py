@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from cadence_sdk._runtime.wire import WorkerSpec
 
@@ -71,5 +72,8 @@ def take_surroundings(spec: WorkerSpec) -> None:
     os.environ.clear()
     os.environ.update(spec.env)
     os.chdir(spec.data)
+    # The main module and the arguments were the zygote's; a process that a plugin starts anew would run that.
+    sys.modules["__main__"] = ModuleType("__main__")
+    sys.argv = [""]
     if spec.environment is not None:
         sys.path.insert(0, spec.environment)

@@ -251,8 +251,8 @@ def test_a_crash_near_the_memory_limit_says_so_and_another_does_not(bounded: Hou
     [
         ("open_many", f"The limit is {OPEN_FILES} open files."),
         ("run_threads", f"The limits are {THREADS} threads, and {MEMORY_MB} MiB of memory, their stacks included."),
-        ("start_process", "The limit is 0 processes beside its own."),
-        ("fork", "The limit is 0 processes beside its own."),
+        ("start_process", "The limit is 0 processes and 128 threads, counted together."),
+        ("fork", "The limit is 0 processes and 128 threads, counted together."),
         ("write_large", f"The limit is {DATA_MB} MiB for all its files together."),
     ],
 )
@@ -290,10 +290,17 @@ def test_a_plugin_with_a_full_data_directory_can_read_and_delete_there_until_it_
     )
     assert bounded.call("read_one") == 1 << 20
     assert bounded.call("delete_all") > 0
-
-    bounded.install(TOOLS)
-    assert bounded.live().error is None
+    eventually(lambda: bounded.live().error is None)
     bounded.call("write_note", text="room")
+
+
+def test_a_plugin_with_a_full_data_directory_cannot_fill_the_disk_with_temporary_files_either(bounded: House) -> None:
+    bounded.install(TOOLS)
+    with pytest.raises(LimitReached, match=OUT_OF_DISK):
+        bounded.call("write_many", folder="")
+    eventually(lambda: bounded.live().error is not None and bounded.live().status == "live")
+    with pytest.raises(LimitReached, match=OUT_OF_DISK):
+        bounded.call("write_temporary")
 
 
 def test_temporary_files_go_with_the_worker(bounded: House, settings: Settings) -> None:

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from cadence_sdk._runtime.lockdown import (
     connect,
@@ -62,6 +63,17 @@ _READABLE = (
 _WRITABLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 #: What may be run where processes are granted: programs, and the loader that lies with the libraries.
 _PROGRAMS = ("/bin", "/usr/bin", "/usr/local/bin", "/lib", "/lib64", "/usr/lib", "/usr/lib64")
+#: Where the C library keeps named semaphores and shared memory (shm_overview(7)), which processes use among themselves.
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108  (the plugin's own folder is put there)
+
+
+def _own_shared_memory(spec: WorkerSpec) -> str:
+    """A folder among the plugin's temporary files, which counts as they do."""
+    folder = Path(spec.temporary, "shm")
+    folder.mkdir(mode=0o700)
+    if spec.user is not None:
+        os.chown(folder, spec.user, spec.user)
+    return str(folder)
 
 
 class Lockdown:
@@ -101,6 +113,8 @@ class Confinement:
         host = self._host
         if host.mounts:
             namespaces.make_writable((spec.data, spec.temporary))
+            if spec.limits.processes > 0 and Path(_SHARED_MEMORY).is_dir():
+                namespaces.put_over(_own_shared_memory(spec), _SHARED_MEMORY)
         rlimits.set_limits(spec.limits, counted_apart=host.tasks_counted_apart, counted_twice=host.users)
         os.nice(spec.nice)
         self._take_identity(spec)
@@ -137,7 +151,10 @@ class Confinement:
         code = [spec.package, *([spec.environment] if spec.environment else [])]
         rules.allow(landlock.READ, code)
         rules.allow(landlock.READ | landlock.WRITE, [spec.temporary])
+        # One whose data is all it may hold can make room.
         rules.allow(landlock.READ | (landlock.DELETE if spec.full else landlock.WRITE), [spec.data])
         if spec.limits.processes > 0:
+            if self._host.mounts:
+                rules.allow(landlock.READ | landlock.WRITE, [_SHARED_MEMORY])
             python = {sys.executable, os.path.realpath(sys.executable), f"{sys.prefix}/pyvenv.cfg"}
             rules.allow(landlock.READ | landlock.EXECUTE, [*_PROGRAMS, *python, *code])

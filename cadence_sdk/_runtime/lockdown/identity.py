@@ -19,7 +19,8 @@ def become(user: int, *, read_all: bool) -> None:
     """Become a user and group, for good.
 
     :param read_all: keep the right to read files whoever may read them, which Landlock then bounds: where the
-        interpreter or the instance lie in the home of root, nobody else could load them.
+        interpreter or the instance lie in the home of root, nobody else could load them. Programs it starts have it
+        too.
     """
     os.setgroups([])
     if read_all:
@@ -27,6 +28,8 @@ def become(user: int, *, read_all: bool) -> None:
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     _set_capabilities(1 << _CAP_DAC_READ_SEARCH if read_all else 0)
+    if read_all:
+        kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_RAISE, _CAP_DAC_READ_SEARCH)
 
 
 def may_keep_reading() -> bool:
@@ -75,5 +78,5 @@ def _grants(status: os.stat_result, needed: int, group: int) -> bool:
 def _set_capabilities(held: int) -> None:
     header = pack("=Ii", _VERSION_3, 0)
     # Effective, permitted, inheritable: the low words, then the high ones.
-    data = pack("=6I", held, held, 0, 0, 0, 0)
+    data = pack("=6I", held, held, held, 0, 0, 0)
     kernel.syscall(kernel.CAPSET[platform.machine()], ctypes.c_char_p(header), ctypes.c_char_p(data))

@@ -11,6 +11,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
 
 # The same on every architecture, as all system calls since 2019 are, and these older ones by chance or table.
 SECCOMP = {"x86_64": 317, "aarch64": 277}

@@ -82,6 +82,12 @@ def make_writable(folders: Iterable[str]) -> None:
         _set_attributes(folder, 0, clear=_MOUNT_ATTR_RDONLY)
 
 
+def put_over(folder: str, place: str) -> None:
+    """Show ``folder`` at ``place``, another folder, to this process and those it starts."""
+    source, target = os.fsencode(folder), os.fsencode(place)
+    kernel.checked(kernel.LIBC.mount(source, target, None, ctypes.c_ulong(_MS_BIND), None))
+
+
 def why_not(error: OSError) -> str:
     """Why the host gave no namespace, in words."""
     with suppress(OSError):

@@ -2,7 +2,8 @@
 
 What is not named here is denied: mounting, namespaces, tracing, modules, keys, BPF, ``io_uring``, ``userfaultfd``,
 performance counters, System V and POSIX message queues and shared memory, raw ports, clocks that are set, other
-processes' memory and descriptors, ``memfd`` (memory that no limit of a process counts), and every way to start a
+processes' memory and descriptors, ``memfd`` (memory that no limit of a process counts), being told what others do
+with files (``inotify``: Landlock has no say over it), and every way to start a
 process or to open a connection that was not granted.
 """
 
@@ -37,6 +38,8 @@ _MSG_FASTOPEN = 0x20000000
 #: to read, not to wait, to close at exec; and a copy that shares its blocks (linux/fs.h). Others would put input into a
 #: terminal, or tell of the host's network through a socket that the server connected.
 _IOCTLS = (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x40049409)
+# linux/fcntl.h: signals by the way of a descriptor, leases that make others wait, and news of a folder
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 #: ``prctl(2)`` options that only ask, or only concern names and a thread's timers.
 _PRCTL_OPTIONS = (2, 3, 15, 16, 21, 23, 29, 30, 39, 41, 42, 0x53564D41)
 
@@ -102,6 +105,13 @@ def _always(pid: int) -> dict[str, Verdict]:
         "clone": Check((only_threads,), DENY),
         # Its flags lie in memory, where they cannot be looked at; without it, libraries use clone.
         "clone3": UNKNOWN,
+        "fcntl": Check(
+            tuple(
+                Rule((Condition(1, command),), DENY)
+                for command in (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY)
+            ),
+            ALLOW,
+        ),
         "kill": any_of(0, 0, pid),
         "tgkill": any_of(0, pid),
         "prctl": any_of(0, *_PRCTL_OPTIONS),

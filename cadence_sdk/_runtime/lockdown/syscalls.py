@@ -28,9 +28,7 @@ FILES = _listed("""
     fadvise64:221:223 readahead:187:213 fsync:74:82 fdatasync:75:83 sync_file_range:277:84 flock:73:32 umask:95:166
     statfs:137:43 fstatfs:138:44 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12
     flistxattr:196:13 sendfile:40:71 copy_file_range:326:285 splice:275:76 tee:276:77 vmsplice:278:75 dup:32:23
-    dup2:33:- dup3:292:24 fcntl:72:25 close_range:436:436 pipe:22:- pipe2:293:59 inotify_init:253:-
-    inotify_init1:294:26 inotify_add_watch:254:27 inotify_rm_watch:255:28
-""")
+    dup2:33:- dup3:292:24 fcntl:72:25 close_range:436:436 pipe:22:- pipe2:293:59 """)
 #: Modes, owners, times and extended attributes of files, over which Landlock has no say.
 ATTRIBUTES = _listed("""
     chmod:90:- fchmod:91:52 fchmodat:268:53 chown:92:- fchown:93:55 lchown:94:- fchownat:260:54 utime:132:-
