@@ -73,7 +73,8 @@ def _sentence(error: BaseException, limits: Limits, *, full: bool) -> str | None
     if isinstance(error, RuntimeError) and _NO_THREAD in str(error):
         return f"The limits are {limits.threads} threads, and {limits.memory_mb} MiB of memory, their stacks included."
     if number in (errno.EAGAIN, errno.EPERM, errno.EACCES) and _starts_process(error.__traceback__):
-        return f"The limit is {limits.processes} processes and {limits.threads} threads, counted together."
+        together = f" and {limits.threads} threads, counted together" if limits.processes else ""
+        return f"The limit is {limits.processes} processes{together}."
     return None
 
 
