@@ -20,6 +20,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import ValidationError as ValidationErrorV1
 
+from cadence_sdk._runtime.plain_schema import plain_schema
+
 Arguments = dict[str, Any]
 Prepare = Callable[[Arguments], tuple[tuple[Any, ...], dict[str, Any]]]
 
@@ -72,7 +74,7 @@ def _json_schema(tool: BaseTool) -> dict[str, Any]:
         return {"properties": {"tool_input": {"type": "string"}}, "required": ["tool_input"]}
     if _is_model(declared) and not injected_names(tool):
         # tool_call_schema would build a second model only to leave nothing out.
-        return declared.model_json_schema()  # type: ignore[no-any-return]  # mypy sees Any
+        return plain_schema(declared) or declared.model_json_schema()
     exposed: Any = _model_of_run(tool) if declared is None else tool.tool_call_schema
     return exposed.model_json_schema() if _is_model(exposed) else exposed.schema()  # type: ignore[no-any-return]
 
