@@ -5,8 +5,8 @@ garbage collector's sight, so that a worker starts in milliseconds and shares mo
 because ``fork`` in a process with several copies locks that nobody will ever release. It never holds a secret of the
 server: it is started with an empty environment and gets none later.
 
-One worker is always forked ahead. It rehearses the loading of a plugin and waits, so that a plugin that starts waits
-neither for the fork nor for the page faults that follow one.
+One worker is always forked ahead. It takes the memory that loading a plugin will write to, and waits, so that a plugin
+that starts waits neither for the fork nor for the page faults that follow one.
 
 Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE GROUPS…``, where ``CONFINE`` is 1 or 0, ``GROUPS`` are the
 folders in which workers make control groups for themselves, and ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
@@ -14,28 +14,22 @@ packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when t
 it.
 """
 
-import asyncio
 import contextlib
-import gc
-import inspect
 import os
 import resource
 import select
 import signal
 import socket
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from cadence_sdk._runtime import wire
+from cadence_sdk._runtime import rehearsal, wire
 from cadence_sdk._runtime.lockdown import host as host_
 from cadence_sdk._runtime.lockdown.confinement import Confinement, Lockdown
 from cadence_sdk._runtime.membership import enter_groups
-from cadence_sdk._runtime.process import STACK_BYTES, die_with_parent, keep_only, keep_standard_and, take_surroundings
+from cadence_sdk._runtime.process import die_with_parent, keep_only, keep_standard_and, take_surroundings
 
 _MAX_PACKET_BYTES = 65536
 
@@ -56,7 +50,7 @@ def main(control_fd: int, groups: Sequence[str], *, confine: bool) -> None:
     """
     host = host_.probe(host_.enter(control_fd)) if confine else None
     lockdown = Lockdown(host) if host else None
-    warm_up()
+    rehearsal.warm_up(lockdown)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -66,39 +60,6 @@ def main(control_fd: int, groups: Sequence[str], *, confine: bool) -> None:
         wire.encode(wire.Ready(host_.layers(host), users=host.users, asks=host.seccomp) if host else wire.Ready())
     )
     _Zygote(control, wake_read, lockdown, groups).run()
-
-
-def warm_up() -> None:
-    """Import what plugins use and use it once: LangChain's imports are lazy, and so is much of Pydantic's work."""
-    from cadence_sdk._runtime import main as _worker_main  # noqa: F401  (every worker runs it)
-    from cadence_sdk._runtime import tool_models
-
-    tool_models.install()
-    threading.stack_size(STACK_BYTES)
-    rehearse()
-    gc.collect()
-    gc.freeze()
-
-
-def rehearse() -> None:
-    """Do once what loading a plugin does.
-
-    In the zygote it makes LangChain and Pydantic import what they put off. In a fresh worker it touches the memory
-    that loading a plugin will write to: those pages are shared with the zygote until then, and the kernel takes as
-    long to copy them, one fault at a time, as the loading itself takes.
-    """
-    import cadence_sdk
-    from cadence_sdk._runtime.tools import ToolCall, to_json
-
-    def sample(a: int, b: float = 0.0, c: str = "", d: list[str] | None = None) -> str:
-        """Say what it was given."""
-        return f"{a} {b} {c} {d}"
-
-    tool = cadence_sdk.tool(sample)
-    tool.invoke({"a": 1})
-    asyncio.run(tool.ainvoke({"a": 1}))
-    msgspec.json.encode(to_json(ToolCall(tool).call({"a": 1, "d": ["x"]})))
-    compile(inspect.getsource(cadence_sdk), "rehearsal", "exec", dont_inherit=True)
 
 
 class _Zygote:
@@ -212,7 +173,7 @@ def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, grou
         # Before its view of the mounts is read-only.
         outside = enter_groups(groups)
         confinement = Confinement(lockdown) if lockdown else None
-        rehearse()
+        rehearsal.take_memory()
         packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
         if packet:
             requests.detach()
