@@ -38,6 +38,7 @@ def warm_up() -> None:
     for _ in range(_TIMES):
         _use_what_is_rare()
         rehearse()
+    _forget_old_names()
     gc.collect()
     gc.freeze()
     _written = pages.written_by(_be_worker)
@@ -57,6 +58,16 @@ def rehearse() -> None:
     wire.frame(wire.Result(_CALL.id, to_json(plugin.tools[_CALL.tool].call(_CALL.args))))
     unload(_NAME)
     get_plugin_registry().clear_all()
+
+
+def _forget_old_names() -> None:
+    """Fill the cache of attributes (Objects/typeobject.c of CPython) with those that loading asks for.
+
+    An entry holds a reference to a name. To replace one that the imports left there is to write to that name, which
+    lies anywhere: each would cost every worker a page.
+    """
+    sys._clear_type_cache()
+    rehearse()
 
 
 def _use_what_is_rare() -> None:
