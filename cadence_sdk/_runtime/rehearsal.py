@@ -12,9 +12,10 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import cadence_sdk
-from cadence_sdk._runtime import main, pages, tool_models, wire
+from cadence_sdk._runtime import locality, main, pages, tool_models, wire
 from cadence_sdk._runtime.loader import load, unload
 from cadence_sdk._runtime.process import take_surroundings
 from cadence_sdk._runtime.tools import ToolCall, to_json
@@ -28,6 +29,8 @@ _TIMES = 5
 
 #: What :func:`warm_up` found: the memory that every worker writes to. Workers inherit it.
 _written: tuple[pages.Pages, ...] = ()
+#: Code that was made anew elsewhere; see :func:`cadence_sdk._runtime.locality.gather`.
+_scattered: list[CodeType] = []
 
 
 def warm_up() -> None:
@@ -35,6 +38,9 @@ def warm_up() -> None:
     global _written
     tool_models.install()
     _use_what_is_rare()
+    rehearse()
+    gc.collect()  # what the imports left behind makes room for what is gathered
+    _scattered.extend(locality.gather(locality.code_run_by(_be_worker)))
     for _ in range(_TIMES):
         _use_what_is_rare()
         rehearse()
