@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -16,8 +17,19 @@ CHANNEL_FD = 3
 #: which a worker with many calls at once could not afford many.
 STACK_BYTES = 2 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_M_ARENA_MAX = -8  # malloc.h
 # Loaded before the fork: opening a library takes a millisecond that every worker would pay.
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def keep_threads_small() -> None:
+    """Have the threads of this process, and of those forked from it, take little memory each.
+
+    Their stacks are smaller, and all allocate from one arena (mallopt(3)): the interpreter lock lets one run at a time.
+    """
+    threading.stack_size(STACK_BYTES)
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_ARENA_MAX, 1)
 
 
 def die_with_parent(parent: int) -> None:

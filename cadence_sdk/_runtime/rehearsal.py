@@ -11,13 +11,16 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import CodeType
 
 import cadence_sdk
 from cadence_sdk._runtime import locality, main, pages, tool_models, wire
 from cadence_sdk._runtime.loader import load, unload
-from cadence_sdk._runtime.process import take_surroundings
+from cadence_sdk._runtime.lockdown.confinement import Confinement, Lockdown
+from cadence_sdk._runtime.lockdown.host import SOME_USER
+from cadence_sdk._runtime.process import keep_threads_small, take_surroundings
 from cadence_sdk._runtime.tools import ToolCall, to_json
 from cadence_sdk.registry import get_plugin_registry
 
@@ -33,21 +36,26 @@ _written: tuple[pages.Pages, ...] = ()
 _scattered: list[CodeType] = []
 
 
-def warm_up() -> None:
-    """In the zygote, before the first fork: import what plugins use and use it, then note what a worker writes to."""
+def warm_up(lockdown: Lockdown | None) -> None:
+    """In the zygote, before the first fork: import what plugins use and use it, then note what a worker writes to.
+
+    :param lockdown: what workers confine themselves by, which is rehearsed too; None where they do not.
+    """
     global _written
     tool_models.install()
+    keep_threads_small()
+    be_worker = partial(_be_worker, lockdown)
     _use_what_is_rare()
     rehearse()
     gc.collect()  # what the imports left behind makes room for what is gathered
-    _scattered.extend(locality.gather(locality.code_run_by(_be_worker)))
+    _scattered.extend(locality.gather(locality.code_run_by(be_worker)))
     for _ in range(_TIMES):
         _use_what_is_rare()
         rehearse()
     _forget_old_names()
     gc.collect()
     gc.freeze()
-    _written = pages.written_by(_be_worker)
+    _written = pages.written_by(be_worker)
 
 
 def take_memory() -> None:
@@ -88,8 +96,9 @@ def _use_what_is_rare() -> None:
     to_json(ToolCall(tool).call({"a": 1, "d": ["x"]}))
 
 
-def _be_worker() -> None:
+def _be_worker(lockdown: Lockdown | None) -> None:
     """Be a worker until the first call was answered. This process is no use after it."""
+    confinement = Confinement(lockdown) if lockdown else None
     spec = wire.WorkerSpec(
         name=_NAME,
         version="1.0.0",
@@ -98,10 +107,13 @@ def _be_worker() -> None:
         temporary="/",
         max_message_bytes=1 << 20,
         env={"A": ""},
+        user=SOME_USER if lockdown and lockdown.host.users else None,
     )
     ours, theirs = socket.socketpair()
     ours.sendall(wire.frame(spec) + wire.frame(_CALL) + wire.frame(wire.Stop()))
     spec = wire.decode_spec(wire.receive_frame(theirs))
+    if confinement:
+        confinement.apply(spec, theirs)
     take_surroundings(spec)
     with contextlib.suppress(SystemExit), _without_bytecode():  # the one by the sample's agent
         main.run(spec, theirs)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cadence.config import Settings
+from cadence.config import SandboxMode, Settings
 from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
 from tests.runtime.house import House
@@ -14,6 +14,12 @@ from tests.runtime.house import House
 def settings(tmp_path: Path) -> Settings:
     """Deadlines that no healthy plugin meets, however busy the machine is."""
     return Settings(instance=tmp_path / "instance", load_seconds=30.0, call_seconds=20.0)
+
+
+@pytest.fixture(params=[SandboxMode.PREFER, SandboxMode.OFF])
+def sandbox(request: pytest.FixtureRequest) -> SandboxMode:
+    """Both ways to run plugins, for what must hold on a host that cannot confine them too."""
+    return SandboxMode(request.param)
 
 
 @pytest.fixture
@@ -35,5 +41,13 @@ def impatient(settings: Settings, zygote: Zygote) -> Iterator[House]:
 def lone(settings: Settings) -> Iterator[House]:
     """One with a zygote of its own, for tests that end it."""
     parts = Parts(settings)
+    yield House(parts)
+    parts.close()
+
+
+@pytest.fixture
+def either_way(settings: Settings, sandbox: SandboxMode) -> Iterator[House]:
+    """One with a zygote of its own, confining plugins or not, where a plugin may start a process."""
+    parts = Parts(replace(settings, sandbox=sandbox, plugin_processes=1))
     yield House(parts)
     parts.close()

@@ -79,6 +79,15 @@ class House:
         assert plugin is not None
         return plugin
 
+    def meeting_place(self, name: str = "demo_plugin") -> Path:
+        """The one folder where the test and a confined plugin both can make files and see each other's.
+
+        It is the plugin's data directory and working directory, which is there once a first worker was started. Its
+        owner may be a user of the plugin's own, who can see what the test makes there and delete it, but not write to
+        it.
+        """
+        return self.parts.settings.instance / "data" / name
+
     def pid(self, name: str = "demo_plugin") -> int | None:
         return self.live(name).pid
 

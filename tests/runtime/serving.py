@@ -1,6 +1,6 @@
 """A server process for tests to kill: opens an instance, installs a plugin, says who runs, and waits.
 
-Run as ``python serving.py INSTANCE``; prints one line of JSON.
+Run as ``python serving.py INSTANCE SANDBOX``; prints one line of JSON.
 """
 
 import json
@@ -8,9 +8,11 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from cadence.config import Settings
+from cadence.config import SandboxMode, Settings
 from cadence.parts import Parts
 from tests.runtime.house import House, with_ping
 
@@ -19,9 +21,9 @@ TOOLS = with_ping(
     import subprocess
 
     @tool
-    def beget() -> int:
+    def beget() -> None:
         "Start a process."
-        return subprocess.Popen(["sleep", "1000"]).pid
+        subprocess.Popen(["sleep", "1000"])
 
     @tool
     def descriptors() -> dict:
@@ -41,13 +43,15 @@ TOOLS = with_ping(
 )
 
 
-def main(instance: Path) -> None:
-    house = House(Parts(Settings(instance=instance)))
+def main(instance: Path, sandbox: SandboxMode) -> None:
+    house = House(Parts(Settings(instance=instance, sandbox=sandbox, plugin_processes=1)))
     house.install(TOOLS)
+    house.call("beget")
+    (child,) = psutil.Process(house.pid()).children()
     seen = {
         "zygote": house.running.zygote.pid,
         "worker": house.pid(),
-        "child": house.call("beget"),
+        "child": child.pid,
         "descriptors": house.call("descriptors"),
         "environment": house.call("environment"),
     }
@@ -57,4 +61,4 @@ def main(instance: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), SandboxMode(sys.argv[2]))

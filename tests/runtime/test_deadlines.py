@@ -31,7 +31,7 @@ WAITING = """
         Path(path + ".began").touch()
         while not Path(path).exists():
             time.sleep(0.01)
-        return os.getpid()
+        return ping.func()
 """
 TOOLS = with_ping(WAITING, "hang", "hang_async", "wait_for")
 
@@ -48,11 +48,11 @@ def test_a_call_past_its_deadline_is_told_so_and_the_worker_is_replaced(impatien
 
 
 def test_a_call_within_its_deadline_is_answered_by_the_worker_that_another_call_hangs_in(
-    impatient: House, tmp_path: Path
+    impatient: House,
 ) -> None:
     impatient.install(TOOLS)
     before = impatient.pid()
-    release = tmp_path / "release"
+    release = impatient.meeting_place() / "release"
     with threads(2) as start:
         hanging = start(impatient.call, "hang")
         time.sleep(1)  # half of its deadline, which is what passes here
@@ -76,9 +76,9 @@ def test_many_calls_that_hang_at_once_cost_one_replacement(impatient: House) -> 
     assert impatient.pid() == after
 
 
-def test_a_replacement_that_failed_is_tried_again_at_the_next_missed_deadline(impatient: House, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    impatient.install(f"import pathlib\nassert not pathlib.Path({str(broken)!r}).exists()\n{TOOLS}")
+def test_a_replacement_that_failed_is_tried_again_at_the_next_missed_deadline(impatient: House) -> None:
+    impatient.install(f"import pathlib\nassert not pathlib.Path('broken').exists()\n{TOOLS}")
+    broken = impatient.meeting_place() / "broken"
     before = impatient.pid()
     broken.touch()
     with pytest.raises(CallTimedOut):
@@ -131,9 +131,9 @@ def test_a_worker_that_keeps_on_sending_cannot_hold_a_call_past_its_deadline(imp
     impatient.await_only("demo_plugin")
 
 
-def test_a_plugin_that_was_killed_while_it_answered_many_fails_them_all_at_once(house: House, tmp_path: Path) -> None:
+def test_a_plugin_that_was_killed_while_it_answered_many_fails_them_all_at_once(house: House) -> None:
     house.install(TOOLS)
-    paths = [tmp_path / str(number) for number in range(4)]
+    paths = [house.meeting_place() / str(number) for number in range(4)]
     with threads(4) as start:
         calls = [start(house.call, "wait_for", path=str(path)) for path in paths]
         eventually(lambda: all(Path(f"{path}.began").exists() for path in paths))

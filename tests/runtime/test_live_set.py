@@ -59,10 +59,10 @@ class Slow:
 
 
 @pytest.fixture
-def in_flight(house: House, tmp_path: Path) -> Iterator[Callable[[], Slow]]:
+def in_flight(house: House) -> Iterator[Callable[[], Slow]]:
     with threads(8) as start:
         numbers = iter(range(8))
-        yield lambda: Slow(house, tmp_path / f"release{next(numbers)}", start)
+        yield lambda: Slow(house, house.meeting_place() / f"release{next(numbers)}", start)
 
 
 def record(house: House) -> VersionRecord:
@@ -247,10 +247,10 @@ def test_a_worker_that_drains_takes_no_call_and_ends(house: House) -> None:
     worker.kill("it is gone already")
 
 
-def test_whoever_waits_for_a_worker_that_is_killed_is_told_the_reason(house: House, tmp_path: Path) -> None:
+def test_whoever_waits_for_a_worker_that_is_killed_is_told_the_reason(house: House) -> None:
     house.install(tools("live"))
     worker = trial(house)
-    path = tmp_path / "never"
+    path = house.meeting_place() / "never"
     with threads(1) as start:
         waiting = start(worker.call, "answer_after", {"path": str(path)}, 30)
         eventually(Path(f"{path}.began").exists)

@@ -64,10 +64,10 @@ def test_two_plugins_with_modules_of_equal_names_see_their_own(house: House) -> 
         assert everything(house, "second_plugin") == {"two"}
 
 
-def test_two_versions_with_modules_of_equal_names_see_their_own(house: House, tmp_path: Path) -> None:
+def test_two_versions_with_modules_of_equal_names_see_their_own(house: House) -> None:
     """The old one is asked while the new one answers already."""
     install(house, "old", version="1.0.0")
-    release = tmp_path / "release"
+    release = house.meeting_place() / "release"
     with threads(1) as start:
         asked = start(house.call, "late_after", path=str(release))
         eventually(Path(f"{release}.began").exists)
@@ -77,9 +77,9 @@ def test_two_versions_with_modules_of_equal_names_see_their_own(house: House, tm
         assert asked.result() == ["old", "old"]
 
 
-def test_an_old_worker_sees_its_old_files_after_they_were_overwritten(house: House, tmp_path: Path) -> None:
+def test_an_old_worker_sees_its_old_files_after_they_were_overwritten(house: House) -> None:
     install(house, "old")
-    release = tmp_path / "release"
+    release = house.meeting_place() / "release"
     with threads(1) as start:
         asked = start(house.call, "late_after", path=str(release))
         eventually(Path(f"{release}.began").exists)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from cadence.config import Settings
+from cadence.config import SandboxMode, Settings
 from cadence.errors import CadenceError, CallFailed, PluginUnavailable
 from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
@@ -25,9 +25,9 @@ SECRET = "correct horse battery staple"
 class Server:
     """A server process of which nothing is left in the end."""
 
-    def __init__(self, instance: Path) -> None:
+    def __init__(self, instance: Path, sandbox: SandboxMode) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("serving.py")), str(instance)],
+            [sys.executable, str(Path(__file__).with_name("serving.py")), str(instance), sandbox],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": os.defpath, "CADENCE_TEST_SECRET": SECRET},
@@ -46,8 +46,8 @@ class Server:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "instance")
+def server(tmp_path: Path, sandbox: SandboxMode) -> Iterator[Server]:
+    server = Server(tmp_path / "instance", sandbox)
     yield server
     server.end()
 
@@ -96,7 +96,8 @@ def test_neither_zygote_nor_worker_has_a_variable_of_the_server(server: Server) 
     assert set(server.zygote.environ()) <= {"PATH", "LANG"}
     assert set(server.worker.environ()) <= {"PATH", "LANG"}
     assert SECRET not in json.dumps(server.seen["environment"])
-    assert set(server.seen["environment"]["now"]) == {"PATH", "LANG", "HOME", "TMPDIR", "CADENCE_PLUGIN_DATA"}
+    given = {"PATH", "LANG", "HOME", "TMPDIR", "CADENCE_PLUGIN_DATA", "OMP_NUM_THREADS"}
+    assert set(server.seen["environment"]["now"]) == given
 
 
 def test_folders_of_a_killed_server_are_gone_after_the_next_start(
@@ -138,8 +139,14 @@ def test_a_killed_zygote_is_replaced_and_every_plugin_answers_again(lone: House)
     lone.await_only("demo_plugin", "another")
 
 
-def test_a_worker_that_took_back_the_order_to_die_with_its_parent_dies_when_the_zygote_does(lone: House) -> None:
-    """Its kernel-given order is gone (prctl(2), PR_SET_PDEATHSIG), and it spins, so that it sees no end of a stream."""
+def test_a_worker_that_took_back_the_order_to_die_with_its_parent_dies_when_the_zygote_does(
+    either_way: House,
+) -> None:
+    """Its kernel-given order is gone (prctl(2), PR_SET_PDEATHSIG), and it spins, so that it sees no end of a stream.
+
+    Only a plugin that is not confined can take it back; one that is ends with its process namespace besides.
+    """
+    lone = either_way
     lone.install(
         with_ping(
             """
@@ -257,21 +264,20 @@ def test_closing_ends_every_process_also_one_that_still_loads(settings: Settings
 
 
 def test_a_call_that_hangs_when_the_house_closes_is_told_why(
-    settings: Settings, zygote: Zygote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, zygote: Zygote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cadence.runtime.live_set._CLOSE_SECONDS", 0.1)
-    began = tmp_path / "began"
     parts = Parts(settings, zygote)
     house = House(parts)
     house.install(
         with_ping(
-            f"""
+            """
             import pathlib, time
 
             @tool
             def hang() -> None:
                 "Never answer."
-                pathlib.Path({str(began)!r}).touch()
+                pathlib.Path("began").touch()
                 time.sleep(1000)
             """,
             "hang",
@@ -279,7 +285,7 @@ def test_a_call_that_hangs_when_the_house_closes_is_told_why(
     )
     with threads(1) as start:
         hanging = start(house.call, "hang")
-        eventually(began.exists)
+        eventually((house.meeting_place() / "began").exists)
         parts.close()
         error = hanging.exception()
     assert isinstance(error, CallFailed)

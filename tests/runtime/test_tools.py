@@ -126,8 +126,8 @@ KINDS = """
 
     @tool
     def pid() -> int:
-        "The process."
-        return os.getpid()
+        "The process, as the host counts it."
+        return int(os.readlink("/proc/self"))
 
     TOOLS = [
         ours, langchains, awaited, structured, structured_async, Adder(), single, place, meet, meet_async, give,

@@ -161,7 +161,7 @@ def test_a_connection_that_the_kernel_refuses_is_explained(address: Any, expecte
     code = f"""
         def refuse(self, address):
             raise PermissionError(13, "Permission denied")
-        socket.socket.connect = names._connect(names._Names(tuple(map(parse_endpoint, {GRANTS!r})), "demo"), refuse)
+        socket.socket.connect = names._connect(names.Names(tuple(map(parse_endpoint, {GRANTS!r})), "demo"), refuse)
         result = words(socket.socket(socket.{family}).connect, {address!r})
     """
     kind, number, words = run(code)
@@ -177,7 +177,7 @@ def test_a_socket_that_cannot_be_made_is_explained(grants: list[str], expected: 
     code = f"""
         def refuse(self, *args, **kwargs):
             raise PermissionError(13, "Permission denied")
-        socket.socket.__init__ = names._init(names._Names(tuple(map(parse_endpoint, {grants!r})), "demo"), refuse)
+        socket.socket.__init__ = names._init(names.Names(tuple(map(parse_endpoint, {grants!r})), "demo"), refuse)
         result = words(socket.socket)
     """
     kind, number, words = run(code, grants)

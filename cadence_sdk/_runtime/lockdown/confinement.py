@@ -77,7 +77,7 @@ def _own_shared_memory(spec: WorkerSpec) -> str:
 
 
 class Lockdown:
-    """What all workers of a host have in common, found out once, in the zygote.
+    """What all workers of a host have in common, found out and set up once, in the zygote.
 
     :param host: what it has.
     """
@@ -86,6 +86,7 @@ class Lockdown:
         self.host = host
         self.interpreter = interpreter_folders()
         self.interpreter_for_others = identity.readable_by_others(self.interpreter)
+        self.names = names.install()
         self.filters = policy.Filters(signals_scoped=host.signals_scoped, attributes=host.attributes_guarded)
 
 
@@ -122,7 +123,7 @@ class Confinement:
         if self._rules is not None:
             self._add_own_rules(self._rules, spec)
             self._rules.enforce()
-        names.install(spec.network, spec.name)
+        self._lockdown.names.grant(spec.network, spec.name)
         if host.seccomp:
             network, processes = bool(spec.network), spec.limits.processes > 0
             if network:

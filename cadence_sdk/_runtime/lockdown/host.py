@@ -12,7 +12,7 @@ from cadence_sdk._runtime.lockdown import identity, kernel, landlock, namespaces
 from cadence_sdk._runtime.report import Layer
 
 #: A user id to try with; any will do that is mapped.
-_SOME_USER = 65534
+SOME_USER = 65534
 
 
 class Host(Struct, frozen=True):
@@ -102,7 +102,7 @@ def _why_no_connections() -> str | None:
 
 
 def _become_someone() -> None:
-    identity.become(_SOME_USER, read_all=False)
+    identity.become(SOME_USER, read_all=False)
 
 
 def _load_a_filter() -> None:

@@ -5,6 +5,8 @@ import os
 
 #: Loaded before the fork: opening a library takes a millisecond that every worker would pay.
 LIBC = ctypes.CDLL(None, use_errno=True)
+#: Looked up before the fork too.
+mount, unshare, _prctl, _syscall = LIBC.mount, LIBC.unshare, LIBC.prctl, LIBC.syscall
 
 # prctl(2)
 PR_SET_PDEATHSIG = 1
@@ -28,7 +30,7 @@ def syscall(number: int, *arguments: object) -> int:
     :raises OSError: when the kernel refuses.
     """
     passed = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
-    return checked(LIBC.syscall(ctypes.c_long(number), *passed))
+    return checked(_syscall(ctypes.c_long(number), *passed))
 
 
 def prctl(option: int, *arguments: int) -> int:
@@ -37,7 +39,7 @@ def prctl(option: int, *arguments: int) -> int:
     :raises OSError: when the kernel refuses.
     """
     padded = (*arguments, 0, 0, 0, 0)[:4]
-    return checked(LIBC.prctl(option, *(ctypes.c_ulong(one) for one in padded)))
+    return checked(_prctl(option, *(ctypes.c_ulong(one) for one in padded)))
 
 
 def checked(result: int) -> int:

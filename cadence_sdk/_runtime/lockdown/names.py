@@ -24,15 +24,16 @@ from cadence_sdk._runtime.endpoint import (
 _Answers = list[tuple[Any, ...]]
 
 
-def install(endpoints: tuple[Endpoint, ...], plugin: str) -> None:
+def install(endpoints: tuple[Endpoint, ...] = (), plugin: str = "") -> "Names":
     """Have this process's :mod:`socket` know the granted names and no others, and explain what is refused.
 
     ``loop.getaddrinfo`` of asyncio, ``socket.create_connection`` and libraries ask :mod:`socket` in turn; only
     ``connect`` of a socket, given a name, would look it up by itself.
 
-    :param plugin: its name, for the words.
+    :returns: what it knows, to which a worker adds what it was granted: the rest is done once, for all of them, and
+        costs none of them memory of its own.
     """
-    names = _Names(endpoints, plugin)
+    names = Names(endpoints, plugin)
     lookups: dict[str, Callable[..., Any]] = {
         "getaddrinfo": _getaddrinfo(names, socket.getaddrinfo),
         "gethostbyname": lambda hostname: names.ipv4(hostname),
@@ -47,12 +48,20 @@ def install(endpoints: tuple[Endpoint, ...], plugin: str) -> None:
     }
     for name, method in methods.items():
         setattr(socket.socket, name, method)
+    return names
 
 
-class _Names:
+class Names:
     """What the worker knows about hosts."""
 
     def __init__(self, endpoints: tuple[Endpoint, ...], plugin: str) -> None:
+        self.grant(endpoints, plugin)
+
+    def grant(self, endpoints: tuple[Endpoint, ...], plugin: str) -> None:
+        """Know these from now on, and no others.
+
+        :param plugin: its name, for the words.
+        """
         self._plugin = plugin
         self._endpoints = frozenset((endpoint.host, endpoint.port) for endpoint in endpoints)
         addresses = stand_ins(endpoints)
@@ -133,7 +142,7 @@ def _is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-def _getaddrinfo(names: _Names, original: Callable[..., _Answers]) -> Callable[..., _Answers]:
+def _getaddrinfo(names: Names, original: Callable[..., _Answers]) -> Callable[..., _Answers]:
     def getaddrinfo(
         host: str | bytes | None,
         port: str | bytes | int | None,
@@ -163,7 +172,7 @@ def _getaddrinfo(names: _Names, original: Callable[..., _Answers]) -> Callable[.
     return getaddrinfo
 
 
-def _init(names: _Names, original: Callable[..., None]) -> Callable[..., None]:
+def _init(names: Names, original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: N807  (it becomes one)
         try:
             original(self, *args, **kwargs)
@@ -173,7 +182,7 @@ def _init(names: _Names, original: Callable[..., None]) -> Callable[..., None]:
     return functools.wraps(original)(__init__)
 
 
-def _connect(names: _Names, original: Callable[..., None]) -> Callable[..., None]:
+def _connect(names: Names, original: Callable[..., None]) -> Callable[..., None]:
     def connect(self: socket.socket, address: Any, /) -> None:
         try:
             original(self, names.without_name(self.family, address))
@@ -183,7 +192,7 @@ def _connect(names: _Names, original: Callable[..., None]) -> Callable[..., None
     return functools.wraps(original)(connect)
 
 
-def _connect_ex(names: _Names, original: Callable[..., int]) -> Callable[..., int]:
+def _connect_ex(names: Names, original: Callable[..., int]) -> Callable[..., int]:
     def connect_ex(self: socket.socket, address: Any, /) -> int:
         return original(self, names.without_name(self.family, address))
 

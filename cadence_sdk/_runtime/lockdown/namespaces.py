@@ -70,7 +70,7 @@ def enter_read_only_mounts(*, by_user: bool) -> None:
     :raises OSError: when the host does not allow it.
     """
     _unshare(_NEWNS | (_NEWUSER if by_user else 0))
-    kernel.checked(kernel.LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None))
+    kernel.checked(kernel.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None))
     _set_attributes("/", _AT_RECURSIVE, set_=_MOUNT_ATTR_RDONLY | _MOUNT_ATTR_NOSUID)
 
 
@@ -78,14 +78,14 @@ def make_writable(folders: Iterable[str]) -> None:
     """Take folders out of what :func:`enter_read_only_mounts` did."""
     for folder in folders:
         path = os.fsencode(folder)
-        kernel.checked(kernel.LIBC.mount(path, path, None, ctypes.c_ulong(_MS_BIND), None))
+        kernel.checked(kernel.mount(path, path, None, ctypes.c_ulong(_MS_BIND), None))
         _set_attributes(folder, 0, clear=_MOUNT_ATTR_RDONLY)
 
 
 def put_over(folder: str, place: str) -> None:
     """Show ``folder`` at ``place``, another folder, to this process and those it starts."""
     source, target = os.fsencode(folder), os.fsencode(place)
-    kernel.checked(kernel.LIBC.mount(source, target, None, ctypes.c_ulong(_MS_BIND), None))
+    kernel.checked(kernel.mount(source, target, None, ctypes.c_ulong(_MS_BIND), None))
 
 
 def why_not(error: OSError) -> str:
@@ -102,7 +102,7 @@ def why_not(error: OSError) -> str:
 def _unshare(flags: int) -> None:
     """Leave the namespaces that ``flags`` name; a new user namespace has the user and group that the old one had."""
     user, group = os.geteuid(), os.getegid()
-    kernel.checked(kernel.LIBC.unshare(flags))
+    kernel.checked(kernel.unshare(flags))
     if flags & _NEWUSER:
         _map_ids(user, group)
 
