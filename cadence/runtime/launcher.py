@@ -193,8 +193,8 @@ class Launcher:
             self._workers.discard(worker)
             self._warden.release(worker)
             self._in_background(partial(self._clean_up, worker, home))
-            if worker.ending and worker.ending.limit:
-                self._logs.note(ref.name, ref.version, worker.ending.limit)
+            if why := worker.why_it_failed:
+                self._logs.note(ref.name, ref.version, why)
             on_end(worker)
 
         def last_words() -> str | None:

@@ -115,6 +115,15 @@ class Worker:
         return self.ending.words if self.ending else ""
 
     @property
+    def why_it_failed(self) -> str | None:
+        """Why it ended, for the plugin's log, where nobody wanted it to; a limit also before it had loaded."""
+        return self._limit or (f"the worker {self.end_words}" if self._failed_after_loading else None)
+
+    @property
+    def _failed_after_loading(self) -> bool:
+        return self._report is not None and not self._draining
+
+    @property
     def draining(self) -> bool:
         """Whether it has been told to take no new calls."""
         return self._draining
@@ -194,7 +203,7 @@ class Worker:
                         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 os.close(self._pidfd)
                 self._pidfd = -1
-        if self._report is not None and not self._draining:
+        if self._failed_after_loading:
             # Callers are told too, but there may have been none.
             log.warning("The worker of %s %s.", self.ref.slug, self.end_words)
         # First of all nobody may be sent to it any more; then those who wait for it are told.

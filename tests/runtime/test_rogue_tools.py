@@ -197,7 +197,7 @@ def test_what_a_tool_says_when_it_raises_is_bounded(house: House) -> None:
 
 
 def test_processes_that_a_plugin_started_end_with_its_worker(either_way: House) -> None:
-    """Also without a process namespace, whose end would be theirs."""
+    """Confined or not: the process namespace is that of all workers, so it does not end with one."""
     either_way.install(
         with_ping(
             """
