@@ -90,6 +90,8 @@ class Channel:
         self._reading = threading.Lock()
         self._sending = threading.Lock()
         self._closed: str | None = None
+        #: How it broke the protocol, in words, where it did.
+        self.breach: str | None = None
         self._disposed = False
 
     def send_spec(self, spec: wire.WorkerSpec, timeout: float) -> None:
@@ -307,7 +309,8 @@ class Channel:
             raise ChannelClosed(self._closed)
 
     def _broken(self, words: str) -> ChannelClosed:
-        self.close(f"it broke the protocol: {words}")
+        self.breach = self.breach or f"it broke the protocol: {words}"
+        self.close(self.breach)
         return ChannelClosed(self._closed)
 
     def _promote(self) -> None:

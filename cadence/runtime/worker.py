@@ -194,6 +194,9 @@ class Worker:
         """Called by the zygote's handle: the process has ended with this ``waitpid`` status, after it grew so far."""
         with self._gate:
             kills = self.group.memory_kills()
+            if self.ending is None and self._channel.breach:
+                # It may have ended by itself when its channel was closed for that.
+                self.ending = ended_because(self._channel.breach)
             self.ending = self.ending or ended_with(status, self.limits, grown_kb=grown_kb, memory_kills=kills)
             self.gone = True
             if self._pidfd >= 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cadence.errors import CallFailed, CallTimedOut, ToolRaised, WorkerEnded
+from cadence.errors import CallFailed, CallTimedOut, LimitReached, ToolRaised, WorkerEnded
 from tests.runtime.house import House, eventually, undisturbed, with_ping
 
 ROGUES = {
@@ -153,27 +153,21 @@ def test_a_tool_that_leaves_a_tree_too_deep_to_walk_does_not_keep_the_house_from
             import os
 
             @tool
-            def dig() -> int:
-                "Nest folders as deep as no path can name."
+            def dig() -> None:
+                "Nest folders as deep as no path can name, and end."
                 os.chdir(os.environ["TMPDIR"])
                 for _ in range(3000):
                     os.mkdir("d")
                     os.chdir("d")
-                return 3000
-
-            @tool
-            def leave() -> None:
-                "End."
                 os._exit(0)
             """,
             "dig",
-            "leave",
         )
     )
     run = lone.running.scratch_dir()
-    assert lone.call("dig") == 3000
-    with pytest.raises(WorkerEnded):
-        lone.call("leave")
+    # Who measures its files may come first, and ends it for having some that cannot be looked into.
+    with pytest.raises((WorkerEnded, LimitReached)):
+        lone.call("dig")
     assert lone.call("ping") == lone.pid()
     lone.await_only("demo_plugin")
     lone.parts.close()
