@@ -29,6 +29,27 @@ def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     os._exit(0)
 
 
+def configure_logging() -> None:
+    """Have log records written to standard error, whatever that is at the time.
+
+    Called in the zygote: it goes through every logger there is, and in a worker it would have all of them copied.
+    """
+    handler = _StandardError()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class _StandardError(logging.Handler):
+    """Writes each record to today's ``sys.stderr``, in one piece."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001  (as in logging's own handlers: a record that cannot be written is said, not raised)
+            self.handleError(record)
+
+
 def _log_to_standard_error() -> None:
     """Make standard output and error new text files over the log pipe, which write each line at once.
 
@@ -36,7 +57,6 @@ def _log_to_standard_error() -> None:
     """
     sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
     sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
 
 def _loaded(plugin: LoadedPlugin, spec: wire.WorkerSpec) -> bytes:

@@ -43,6 +43,7 @@ def warm_up(lockdown: Lockdown | None) -> None:
     """
     global _written
     tool_models.install()
+    main.configure_logging()
     keep_threads_small()
     be_worker = partial(_be_worker, lockdown)
     _use_what_is_rare()
