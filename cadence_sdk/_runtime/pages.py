@@ -42,8 +42,9 @@ def written_by(work: Callable[[], object]) -> tuple[Pages, ...]:
     pid = os.fork()
     if pid == 0:
         try:
+            pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)  # before the work, which may be to give up such rights
             work()
-            _copy_pagemap(places, memoryview(entries))
+            _copy_entries(pagemap, places, memoryview(entries))
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
@@ -70,9 +71,8 @@ def _writable() -> Iterator[range]:
                 yield range(int(start, 16), int(end, 16), mmap.PAGESIZE)
 
 
-def _copy_pagemap(places: list[range], into: memoryview) -> None:
+def _copy_entries(pagemap: int, places: list[range], into: memoryview) -> None:
     # By system calls alone: what this writes to itself is found too.
-    pagemap = os.open("/proc/self/pagemap", os.O_RDONLY)
     at = 0
     for place in places:
         size = len(place) * _ENTRY_BYTES
