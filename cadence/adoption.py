@@ -59,7 +59,7 @@ class Adopter:
             if self._index.version(ref) is not None:
                 return  # another process was first
             self._store.snapshot(ref, tree)
-            examined = self._examiner.examine(ref, tree, Progress(0.0), stack)
+            examined = self._examiner.examine(ref, tree, Progress(0.0), stack, "reload")
             record = examined.record(secrets.token_hex(8), "directory", self._store.digest(ref), size_of(tree))
             with self._live_set.changing(ref.name):
                 publication = adopt_version(self._index, record)

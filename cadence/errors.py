@@ -32,7 +32,7 @@
 
 from collections.abc import Sequence
 
-from cadence.model import Fault, PluginRef
+from cadence.model import Fault, PluginRef, Requests
 
 
 class CadenceError(Exception):
@@ -135,10 +135,14 @@ class PluginExists(Refused):
 
 
 class ValidationFailed(Refused):
-    """The plugin is not one that can be loaded, or its trial failed."""
+    """The plugin is not one that can be loaded, or its trial failed.
+
+    ``requests`` are what it asked for before its trial failed, None where it did not come to that.
+    """
 
     status = 422
     message = "Plugin validation failed"
+    requests: Requests | None = None
 
 
 class DependenciesFailed(Refused):

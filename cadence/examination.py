@@ -13,19 +13,22 @@ from msgspec import Struct
 from cadence.dependencies.command import Uv
 from cadence.dependencies.environment import Environments
 from cadence.dependencies.installation import Provided, provide
-from cadence.errors import CadenceError
-from cadence.grants import unmet_requests
+from cadence.errors import CadenceError, ValidationFailed
+from cadence.grants import unmet_faults, unmet_requests
 from cadence.intake.archive import extract
 from cadence.intake.filename import parse_filename
 from cadence.intake.inspection import inspect
 from cadence.intake.limits import ArchiveLimits
-from cadence.model import Granted, Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
+from cadence.model import Granted, Limits, Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
 from cadence.progress import Progress
 from cadence.runtime.launcher import Launch
 from cadence.runtime.live_set import LiveSet
 from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.tree import snapshot
+
+
+_VALIDATE_AGAIN = "validate it again"
 
 
 class Examined(Struct, frozen=True):
@@ -39,7 +42,8 @@ class Examined(Struct, frozen=True):
     def warnings(self) -> tuple[str, ...]:
         """What is not as it should be and does not refuse it."""
         worker = self.worker
-        unmet = unmet_requests(self.manifest.ref.name, worker.report.metadata, worker.granted.grants, worker.limits)
+        requests = worker.report.metadata.requests
+        unmet = unmet_requests(self.manifest.ref.name, requests, worker.granted.grants, worker.limits)
         return (*self.manifest.warnings, *worker.report.warnings, *unmet)
 
     def record(self, install_id: str, source: str, sha256: str, size_bytes: int) -> VersionRecord:
@@ -64,7 +68,8 @@ class Examiner:
 
     :param dependency_idle_seconds: how long an install of dependencies may be silent.
     :param scratch_dir: a folder of this process, for what is only looked at.
-    :param granted: what a plugin of this name is permitted, so that a new version of it is tried with that.
+    :param granted: what a plugin of this name is permitted, so that its trial runs with that.
+    :param defaults: the limits of a plugin whose grants do not say otherwise.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Examiner:
         dependency_idle_seconds: float,
         scratch_dir: Path,
         granted: Callable[[str], Granted],
+        defaults: Limits,
     ) -> None:
         self._live_set = live_set
         self._environments = environments
@@ -84,21 +90,26 @@ class Examiner:
         self._dependency_idle_seconds = dependency_idle_seconds
         self._scratch_dir = scratch_dir
         self._granted = granted
+        self._defaults = defaults
 
-    def examine(self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack) -> Examined:
+    def examine(
+        self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack, again: str = "upload again"
+    ) -> Examined:
         """Take a folder through the three stages.
 
         :param stack: at its end the worker is let go, unless it answers by then.
+        :param again: what to do once the plugin was granted what it asks for, where its trial fails without.
         :raises CadenceError: the one that says why it is refused.
         """
         with progress.stage(Stage.INSPECT):
             manifest = inspect(tree, ref, self._sdk_version)
-        examined = self._try_out(manifest, manifest.requirements, tree, progress, stack)
-        undeclared = _undeclared(examined)
-        if not undeclared:
-            return examined
-        # They are computed, so that only the running plugin could name them: once more, with them.
-        return self._try_out(manifest, (*manifest.requirements, *undeclared), tree, progress, stack)
+        with self._told_what_is_not_granted(manifest, again):
+            examined = self._try_out(manifest, manifest.requirements, tree, progress, stack)
+            undeclared = _undeclared(examined)
+            if not undeclared:
+                return examined
+            # They are computed, so that only the running plugin could name them: once more, with them.
+            return self._try_out(manifest, (*manifest.requirements, *undeclared), tree, progress, stack)
 
     def validate(self, upload: Upload) -> Trial:
         """Take an upload through every stage up to the trial and keep nothing of it, nor its file.
@@ -111,13 +122,13 @@ class Examiner:
             with progress.stage(Stage.ARCHIVE):
                 ref = parse_filename(upload.filename)
                 extract(upload, tree, self._limits)
-            return _trial(self.examine(ref, tree, progress, stack))
+            return _trial(self.examine(ref, tree, progress, stack, _VALIDATE_AGAIN))
 
     def validate_folder(self, ref: PluginRef, folder: Path) -> Trial:
         """As :meth:`validate`, for a folder that was not packed yet; it is only read."""
         with self.scratch() as (tree, stack):
             snapshot(folder, tree)
-            return _trial(self.examine(ref, tree, Progress(0.0), stack))
+            return _trial(self.examine(ref, tree, Progress(0.0), stack, _VALIDATE_AGAIN))
 
     @contextmanager
     def scratch(self) -> Iterator[tuple[Path, ExitStack]]:
@@ -136,6 +147,19 @@ class Examiner:
             worker = self._live_set.trial(Launch(manifest.ref, tree, provided.path, granted=granted))
             stack.callback(self._live_set.dismiss, worker)
         return Examined(manifest, provided, worker)
+
+    @contextmanager
+    def _told_what_is_not_granted(self, manifest: Manifest, again: str) -> Iterator[None]:
+        """Have a trial that failed name what the plugin asks for and does not have: it may well have failed for that."""
+        try:
+            yield
+        except ValidationFailed as failure:
+            name, grants = manifest.ref.name, self._granted(manifest.ref.name).grants
+            requests = failure.requests or manifest.requests
+            unmet = unmet_faults(name, requests, grants, grants.limits(self._defaults), again)
+            if not unmet:
+                raise
+            raise ValidationFailed(ref=failure.ref, faults=(*failure.faults, *unmet)) from failure
 
     def _provide(self, ref: PluginRef, requirements: tuple[str, ...], progress: Progress) -> Provided:
         uv = Uv(idle_seconds=self._dependency_idle_seconds, on_line=progress.say, cancelled=progress.cancelled)

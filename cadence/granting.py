@@ -10,14 +10,18 @@ that began with the old grants end with them. When it does not load, it depends:
   because only the old worker could answer, and that one may what it should not.
 
 In other server processes the live set decides by the same rule (:mod:`cadence.runtime.live_set`).
+
+A name that is not installed yet can be granted something too: its first trial may need it. What is given ahead stays,
+also when that install fails, until it is changed, or deleted with the plugin's last version.
 """
 
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, structs
 
-from cadence.errors import CadenceError, InvalidGrants, NotFound, PluginUnavailable
+from cadence.errors import CadenceError, InvalidGrants, PluginUnavailable
 from cadence.grants import parse_grants
+from cadence.intake.filename import require_name
 from cadence.model import Granted, Grants, Limits, VersionRecord
 from cadence.runtime.launcher import Launch
 from cadence.runtime.live_set import LiveSet
@@ -57,23 +61,29 @@ class Granter:
         """Put grants in the place of those a plugin has. Returns when this process runs the plugin with them.
 
         :param wanted: makes of the present grants the new ones, as :func:`~cadence.grants.parse_grants` takes them.
-        :raises NotFound: when the plugin is not installed.
+        :param name: of a plugin, or of one that is not installed yet.
+        :raises InvalidRequest: when no plugin can have this name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start; nothing is changed then.
         :raises PluginUnavailable: when the host could not start it; nothing is changed then.
         :raises Busy: when the plugin is installed, or changed otherwise, at this moment and for long.
         """
         if not self._index.versions_of(name):  # before a lock is made for a name that no plugin can have
-            raise NotFound(f"No plugin {name!r} is installed.")
-        lock = plugin_lock(self._index.instance, name, timeout=WAIT_SECONDS)
-        with lock, self._live_set.changing(name):
-            present = self._index.granted(name)
-            grants = parse_grants(wanted(present.grants), present.grants)
-            if grants == present.grants:
-                return GrantOutcome(present)
-            record = next((one for one in self._index.versions_of(name) if one.active), None)
-            if record is None:
-                return GrantOutcome(self._index.put_grants(name, grants))
-            return self._change(record, present.grants, grants)
+            require_name(name)
+        with plugin_lock(self._index.instance, name, timeout=WAIT_SECONDS):
+            if not self._index.versions_of(name):
+                return self._grant(name, wanted)
+            with self._live_set.changing(name):
+                return self._grant(name, wanted)
+
+    def _grant(self, name: str, wanted: Wanted) -> GrantOutcome:
+        present = self._index.granted(name)
+        grants = parse_grants(wanted(present.grants), present.grants)
+        if grants == present.grants:
+            return GrantOutcome(present)
+        record = next((one for one in self._index.versions_of(name) if one.active), None)
+        if record is None:
+            return GrantOutcome(self._index.put_grants(name, grants))
+        return self._change(record, present.grants, grants)
 
     def _change(self, record: VersionRecord, present: Grants, grants: Grants) -> GrantOutcome:
         withdraws = grants.withdraws(present, self._limits)

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from cadence.errors import InvalidGrants
 from cadence.intake.faults import printable
-from cadence.model import Endpoint, Grants, Limits, Metadata
+from cadence.model import Endpoint, Fault, Grants, Limits, Requests, Stage
 from cadence_sdk._runtime.endpoint import parse_endpoint
 
 #: The JSON of grants may have so many bytes.
@@ -38,8 +38,9 @@ MAX_FAULTS = 50
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _RESERVED_NAMES = frozenset({"PATH", "HOME", "TMPDIR", "LANG"})
 _RESERVED_PREFIXES = ("LD_", "PYTHON", "CADENCE_")
-#: Of what a plugin asks for, so much is repeated in warnings; the rest is in its metadata.
-_MAX_WARNINGS = 8
+#: Of what a plugin asks for, so many endpoints are looked at, since no more can be granted,
+#: and so many are told one by one; the rest is in its metadata.
+_MAX_ASKED, _MAX_TOLD = MAX_ENDPOINTS, 8
 
 
 class _Amount(Struct, frozen=True):
@@ -152,28 +153,63 @@ def request_schema() -> dict[str, Any]:
     }
 
 
-def unmet_requests(name: str, metadata: Metadata, grants: Grants, limits: Limits) -> tuple[str, ...]:
+def unmet_requests(name: str, requests: Requests, grants: Grants, limits: Limits) -> tuple[str, ...]:
     """What the plugin ``name`` asks for and was not granted, a sentence each, with the command that grants it."""
-    sentences = [sentence for text in metadata.network if (sentence := _unmet_endpoint(name, text, grants))]
-    if len(sentences) > _MAX_WARNINGS:
-        sentences[_MAX_WARNINGS:] = [f"It asks for network access to {len(sentences) - _MAX_WARNINGS} more endpoints."]
-    if metadata.memory_mb is not None and metadata.memory_mb > limits.memory_mb:
-        sentences.append(
-            f"It asks for {metadata.memory_mb} MiB of memory and has {limits.memory_mb}; "
-            f"grant it with: flask plugins grant {name} --memory-mb {metadata.memory_mb}"
+    return tuple(
+        f"{unmet.words}; grant it with: {unmet.command}" if unmet.command else f"{unmet.words}."
+        for unmet in _unmet(name, requests, grants, limits)
+    )
+
+
+def unmet_faults(
+    name: str, requests: Requests, grants: Grants, limits: Limits, then: str = "upload again"
+) -> tuple[Fault, ...]:
+    """The same as faults of a trial that failed, perhaps for want of it.
+
+    :param then: what is to be done once it is granted.
+    """
+    return tuple(
+        Fault(
+            Stage.TRIAL,
+            "not_granted",
+            f"{unmet.words}. Grant it first: {unmet.command}, then {then}." if unmet.command else f"{unmet.words}.",
+            unmet.culprit,
         )
-    return tuple(sentences)
+        for unmet in _unmet(name, requests, grants, limits)
+    )
 
 
-def _unmet_endpoint(name: str, text: str, grants: Grants) -> str | None:
+class _Unmet(Struct, frozen=True):
+    """Something that was asked for and is not granted: in words, and the command that grants it where it can be."""
+
+    words: str
+    command: str | None = None
+    culprit: str | None = None
+
+
+def _unmet(name: str, requests: Requests, grants: Grants, limits: Limits) -> Iterator[_Unmet]:
+    asked = tuple(dict.fromkeys(requests.network))
+    found = [unmet for text in asked[:_MAX_ASKED] if (unmet := _unmet_endpoint(name, text, grants))]
+    yield from found[:_MAX_TOLD]
+    if more := len(found[_MAX_TOLD:]) + len(asked[_MAX_ASKED:]):
+        yield _Unmet(f"It asks for network access to {more} more endpoints")
+    if requests.memory_mb is not None and requests.memory_mb > limits.memory_mb:
+        yield _Unmet(
+            f"It asks for {requests.memory_mb} MiB of memory and has {limits.memory_mb}",
+            f"flask plugins grant {name} --memory-mb {requests.memory_mb}",
+        )
+
+
+def _unmet_endpoint(name: str, text: str, grants: Grants) -> _Unmet | None:
     # The text comes from the plugin: only what was read as an endpoint becomes part of a command to copy.
     try:
         endpoint = parse_endpoint(text)
     except ValueError:
-        return f"It asks for network access to {_shown(text)}, which is not host:port."
+        return _Unmet(f"It asks for network access to {_shown(text)}, which is not host:port")
     if grants.permits(endpoint):
         return None
-    return f"It asks for network access to {endpoint}; grant it with: flask plugins grant {name} --network {endpoint}"
+    words = f"It asks for network access to {endpoint}"
+    return _Unmet(words, f"flask plugins grant {name} --network {endpoint}", str(endpoint))
 
 
 def _network(value: object, faults: list[str]) -> Iterable[Endpoint]:

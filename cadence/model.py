@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from cadence_sdk._runtime.endpoint import Endpoint
 from cadence_sdk._runtime.limits import Limits
-from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, ToolSpec, TrialReport
+from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests, ToolSpec, TrialReport
 
 __all__ = [
     "Endpoint",
@@ -23,6 +23,7 @@ __all__ = [
     "Manifest",
     "Metadata",
     "PluginRef",
+    "Requests",
     "Stage",
     "StageRecord",
     "ToolResult",
@@ -89,12 +90,14 @@ class Manifest(Struct, frozen=True):
 
     ``requirements`` are those that stand in its files as literals; ``requirements_complete`` is false where the
     list is computed, so that only the trial can tell. ``warnings`` are sentences that do not refuse the plugin.
+    ``requests`` are what its metadata asks for, as far as that stands there as literals.
     """
 
     ref: PluginRef
     requirements: tuple[str, ...] = ()
     requirements_complete: bool = True
     warnings: tuple[str, ...] = ()
+    requests: Requests = Requests()
 
 
 class Grants(Struct, frozen=True):

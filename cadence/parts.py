@@ -150,6 +150,7 @@ class Running:
             settings.dependency_idle_seconds,
             self._run_dir,
             index.granted,
+            settings.limits,
         )
         self.granter = Granter(index, self.live_set, self._launch_of, settings.limits)
         self.installer = self._installer()

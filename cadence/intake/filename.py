@@ -6,7 +6,8 @@ import sys
 
 from packaging.version import Version
 
-from cadence.errors import InvalidFilename
+from cadence.errors import InvalidFilename, InvalidRequest
+from cadence.intake.faults import printable
 from cadence.model import PluginRef
 
 FORM = "{name}-{version}.zip, for example math_plugin-1.0.0.zip"
@@ -53,6 +54,18 @@ def parse_filename(text: str) -> PluginRef:
         raise InvalidFilename(f"The file must be named {FORM}; {shown} {error}") from None
 
 
+def require_name(text: str) -> None:
+    """Refuse what cannot be the name of a plugin, because no archive could be named for it.
+
+    :raises InvalidRequest: in one sentence that says why.
+    """
+    try:
+        _check_name(text)
+    except ValueError as error:
+        words = f"{printable(repr(text))} cannot be the name of a plugin: {error}."
+        raise InvalidRequest(words, message="Invalid plugin name") from None
+
+
 def _parse(filename: str) -> PluginRef:
     if len(filename) > MAX_FILENAME_CHARS:
         raise ValueError(f"is longer than {MAX_FILENAME_CHARS} characters")
@@ -60,7 +73,10 @@ def _parse(filename: str) -> PluginRef:
     if not _SUFFIX.fullmatch(suffix):
         raise ValueError("does not end in .zip")
     name, version = _split(_BROWSER_COUNTER.sub("", stem))
-    _check_name(name)
+    try:
+        _check_name(name)
+    except ValueError as error:
+        raise ValueError(f"has a name that no plugin can have: {error}") from None
     _check_version(version)
     return PluginRef(name, version)
 
@@ -84,17 +100,17 @@ def is_version(text: str) -> bool:
 def _check_name(name: str) -> None:
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
-        raise ValueError("needs a name that starts with a letter and has only letters, digits, '_' and '-' (ASCII)")
+        raise ValueError("a name starts with a letter and has only letters, digits, '_' and '-' (ASCII)")
     if len(name) > MAX_NAME_CHARS:
-        raise ValueError(f"has a name of more than {MAX_NAME_CHARS} characters")
+        raise ValueError(f"a name has at most {MAX_NAME_CHARS} characters")
     if keyword.iskeyword(module):
-        raise ValueError(f"has the name {module!r}, which is a keyword of Python and cannot be imported")
+        raise ValueError(f"{module!r} is a keyword of Python and cannot be imported")
     if module in sys.stdlib_module_names:
-        raise ValueError(f"has the name {module!r}, which is taken by Python's standard library")
+        raise ValueError(f"{module!r} is taken by Python's standard library")
     if name in RESERVED_NAMES:
-        raise ValueError(f"has the name {name!r}, which means something else in the server's addresses")
+        raise ValueError(f"{name!r} means something else in the server's addresses")
     if module in RUNTIME_NAMES:
-        raise ValueError(f"has the name {module!r}, which is taken by a package that runs the plugins")
+        raise ValueError(f"{module!r} is taken by a package that runs the plugins")
 
 
 def _check_version(version: str) -> None:

@@ -9,7 +9,7 @@ from cadence.intake.faults import quoted
 from cadence.intake.filename import is_version
 from cadence.intake.metadata import StatedMetadata, metadata_faults
 from cadence.intake.requirements import Stated, merge_requirements, read_pyproject
-from cadence.model import Fault, Manifest, PluginRef, Stage
+from cadence.model import Fault, Manifest, PluginRef, Requests, Stage
 
 
 def build_manifest(
@@ -32,8 +32,16 @@ def build_manifest(
         requirements=requirements.specifiers,
         requirements_complete=stated is not None and _dependencies_are_known(stated),
         warnings=(*(_name_warnings(stated, ref) if stated else ()), *warnings),
+        requests=_requests(stated) if stated else Requests(),
     )
     return manifest, faults
+
+
+def _requests(stated: StatedMetadata) -> Requests:
+    """What is asked for; nothing where it is of a wrong type, which is a fault."""
+    network, memory_mb = stated.literal("network"), stated.literal("memory_mb")
+    texts = tuple(text for text in network if isinstance(text, str)) if isinstance(network, list) else ()
+    return Requests(texts, memory_mb if isinstance(memory_mb, int) else None)
 
 
 def _dependencies_are_known(stated: StatedMetadata) -> bool:

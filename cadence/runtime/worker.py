@@ -106,7 +106,9 @@ class Worker:
             self.kill("it did not load")
             if not loaded.faults:
                 raise self._not_loaded("no_report", f"Loading {self.ref.name} failed without a reason.")
-            raise ValidationFailed(ref=self.ref, faults=loaded.faults)
+            failure = ValidationFailed(ref=self.ref, faults=loaded.faults)
+            failure.requests = loaded.requests
+            raise failure
         self._report = loaded.report
 
     @property

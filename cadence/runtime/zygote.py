@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 _MAX_PACKET_BYTES = 65536
 _START_SECONDS = 60.0
 _FORK_SECONDS = 30.0
+_END_SECONDS = 5.0
 
 #: Told when a worker ended: its ``waitpid`` status, or None when the zygote died and took it along; how much more
 #: memory it had at its highest than the zygote, in KiB.
@@ -181,16 +182,24 @@ class _Line:
         self._process.wait()
         self.groups.close()
 
+    def _status(self) -> int:
+        """How the process ended, that has closed its socket or was killed."""
+        try:
+            return self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
     def _await_ready(self) -> wire.Ready:
         self._control.settimeout(_START_SECONDS)
         try:
             ready = self._control.recv(_MAX_PACKET_BYTES)
         except TimeoutError:
             ready = b""
+            self._process.kill()
         self._control.settimeout(None)
         if not ready:
-            self._process.kill()
-            status = self._process.wait()
+            status = self._status()
             self.groups.close()
             self._control.close()
             raise PluginUnavailable(

@@ -81,13 +81,12 @@ def m004_servers(db: Database) -> None:
 
 @migrations()
 def m005_grants(db: Database) -> None:
-    """What each plugin is permitted. It goes with the plugin's last version.
+    """What each plugin is permitted, also one that is not installed yet. It goes with the plugin's last version.
 
     ``revision`` is the generation of the change, so that no two grants of a name ever have the same, not even when the
     plugin was deleted in between.
     """
     db.execute("""
         CREATE TABLE grants (
-            name TEXT PRIMARY KEY NOT NULL REFERENCES plugins (name) ON DELETE CASCADE,
-            revision INTEGER NOT NULL, grants TEXT NOT NULL
+            name TEXT PRIMARY KEY NOT NULL, revision INTEGER NOT NULL, grants TEXT NOT NULL
         ) STRICT""")

@@ -304,6 +304,7 @@ class VersionIndex(Connections):
         remaining = self.versions_of(ref.name)
         if not remaining:
             self.database.execute("DELETE FROM plugins WHERE name = ?", (ref.name,))
+            self.database.execute("DELETE FROM grants WHERE name = ?", (ref.name,))
         return self._fall_back(remaining) if was_active else None
 
     def _fall_back(self, remaining: list[VersionRecord]) -> str | None:

@@ -15,7 +15,7 @@ from cadence_sdk._runtime.exhaustion import is_out_of_memory, named_limits
 from cadence_sdk._runtime.failure import culprit, describe, text_of
 from cadence_sdk._runtime.health import check_health
 from cadence_sdk._runtime.limits import Limits
-from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, TrialReport
+from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests, TrialReport
 from cadence_sdk._runtime.tools import ToolCall
 from cadence_sdk.base.agent import BaseAgent
 from cadence_sdk.base.metadata import PluginMetadata
@@ -29,10 +29,14 @@ _FAILED = object()
 
 
 class LoadFailed(Exception):
-    """The plugin cannot be loaded; ``faults`` are all the reasons that were found."""
+    """The plugin cannot be loaded; ``faults`` are all the reasons that were found.
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    ``requests`` are what its metadata asks for, None where it could not be read.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], requests: Requests | None = None) -> None:
         self.faults = faults
+        self.requests = requests
         super().__init__("; ".join(fault.message for fault in faults))
 
 
@@ -107,6 +111,7 @@ class _Trial:
     limits: Limits | None = None
     faults: list[Fault] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    requests: Requests | None = None
 
     @property
     def module(self) -> str:
@@ -122,7 +127,7 @@ class _Trial:
             loaded = self.attempt("load_failed", partial(self.tried, plugin), "Loading the plugin")
         if not isinstance(loaded, LoadedPlugin) or self.faults:
             unload(self.module)
-            raise LoadFailed(tuple(self.faults))
+            raise LoadFailed(tuple(self.faults), self.requests)
         return loaded
 
     def fault(self, code: str, message: str, culprit: str | None = None) -> None:
@@ -232,6 +237,7 @@ class _Trial:
             self.fault("invalid_metadata", sentence)
         if not isinstance(found, PluginMetadata) or errors:
             return None
+        self.requests = Requests(tuple(found.network), found.memory_mb)
         self.compare_identity(found)
         schema = None
         if found.response_schema is not None:

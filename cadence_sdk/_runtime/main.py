@@ -19,7 +19,7 @@ def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     try:
         plugin = load(Path(spec.package), spec.name, spec.version, trial=spec.trial, limits=spec.limits)
     except LoadFailed as failure:
-        channel.sendall(wire.frame(wire.Loaded(faults=failure.faults)))
+        channel.sendall(wire.frame(wire.Loaded(faults=failure.faults, requests=failure.requests)))
         return
     except MemoryError as error:  # not of the plugin's code, which is a fault, but of ours around it
         end_out_of(error, spec.limits)

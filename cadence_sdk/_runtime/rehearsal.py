@@ -51,7 +51,6 @@ def warm_up(lockdown: Lockdown | None) -> None:
     gc.collect()  # what the imports left behind makes room for what is gathered
     _scattered.extend(locality.gather(locality.code_run_by(be_worker)))
     for _ in range(_TIMES):
-        _use_what_is_rare()
         rehearse()
     _forget_old_names()
     gc.collect()

@@ -23,6 +23,13 @@ class Fault(Struct, frozen=True):
     culprit: str | None = None
 
 
+class Requests(Struct, frozen=True):
+    """What a plugin asks for in its metadata: endpoints as it wrote them, and memory in MiB. Asking grants nothing."""
+
+    network: tuple[str, ...] = ()
+    memory_mb: int | None = None
+
+
 class Metadata(Struct, frozen=True):
     """``PluginMetadata`` as plain data. ``network`` and ``memory_mb`` are what the plugin asks for, no more."""
 
@@ -38,6 +45,11 @@ class Metadata(Struct, frozen=True):
     sdk_version: str | None = None
     network: tuple[str, ...] = ()
     memory_mb: int | None = None
+
+    @property
+    def requests(self) -> Requests:
+        """What the plugin asks for."""
+        return Requests(self.network, self.memory_mb)
 
 
 class ToolSpec(Struct, frozen=True):

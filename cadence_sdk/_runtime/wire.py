@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cadence_sdk._runtime.endpoint import Endpoint
 from cadence_sdk._runtime.limits import Limits
-from cadence_sdk._runtime.report import Fault, HealthReport, Layer, TrialReport
+from cadence_sdk._runtime.report import Fault, HealthReport, Layer, Requests, TrialReport
 
 HEADER_BYTES = 4
 #: How deep the JSON of a message may be nested. Decoding and encoding recurse, and each side has some of the
@@ -53,6 +53,11 @@ class WorkerSpec(Struct, frozen=True):
     user: int | None = None
     full: bool = False
     nice: int = 0
+
+    def __repr__(self) -> str:
+        # Environment values are secrets: they must not come into a log by way of a traceback or a debugger.
+        shown = {name: getattr(self, name) for name in self.__struct_fields__} | {"env": sorted(self.env)}
+        return f"WorkerSpec({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 class Ready(Struct, frozen=True, tag="ready"):
@@ -98,10 +103,14 @@ class Exited(Struct, frozen=True, tag="exited"):
 
 
 class Loaded(Struct, frozen=True, tag="loaded"):
-    """Worker to server, first and once: the report of a plugin that loaded, or its faults."""
+    """Worker to server, first and once: the report of a plugin that loaded, or its faults.
+
+    With faults, ``requests`` are what it asks for, None where it did not come to say so.
+    """
 
     report: TrialReport | None = None
     faults: tuple[Fault, ...] = ()
+    requests: Requests | None = None
 
 
 class Call(Struct, frozen=True, tag="call"):

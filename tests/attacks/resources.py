@@ -18,7 +18,7 @@ HOLD_SECONDS = 1.0
 MEMORY_TAKEN_MB = 2 * MEMORY_MB + 8
 #: More than may pass between two looks at what grows so slowly.
 DISK_TAKEN_MB = 6 * DATA_MB
-TINY_FILES = 12_000
+TINY_FILES = 30_000
 OPEN_FILES = 900
 CALL_SECONDS, SHORT_CALL_SECONDS = 20.0, 1.0
 _SERIALS = itertools.count(1)

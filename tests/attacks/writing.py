@@ -106,7 +106,8 @@ def write_into_shared_memory(stage: Stage) -> Outcome:
     path = Path("/dev/shm", f"planted-{uuid.uuid4().hex}")
     try:
         answer = stage.call("writer", "plainly", path=str(path), text=TEXT)
-        return Outcome(answer, path.exists())
+        # One that was granted processes has shared memory of its own in that place, where nobody else sees it.
+        return Outcome(answer, path.exists(), untold=answer.ok)
     finally:
         path.unlink(missing_ok=True)
 

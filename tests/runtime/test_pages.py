@@ -3,7 +3,11 @@
 import ctypes
 import mmap
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+
+import pytest
 
 from cadence_sdk._runtime import pages
 
@@ -64,3 +68,19 @@ def test_a_range_that_is_gone_does_not_keep_others_from_being_made_own() -> None
     _, address = buffer()
     assert pages.make_own((pages.Pages(1 << 46, mmap.PAGESIZE), pages.Pages(address, mmap.PAGESIZE)))
     assert not pages.make_own((pages.Pages(1 << 46, mmap.PAGESIZE),))
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_what_a_worker_writes_to_is_known_after_the_warm_up(*, confined: bool) -> None:
+    """Were it not, every worker would rehearse instead, and nothing else would tell."""
+    script = f"""if True:
+        from cadence_sdk._runtime import pages, rehearsal
+        from cadence_sdk._runtime.lockdown import host
+        from cadence_sdk._runtime.lockdown.confinement import Lockdown
+        rehearsal.warm_up(Lockdown(host.probe(host.Host())) if {confined} else None)
+        print(sum(size for _, size in rehearsal._written) // 1024, pages.make_own(rehearsal._written))
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    kib, owned = done.stdout.split()
+    assert owned == "True"
+    assert 1024 < int(kib) < 16 * 1024
