@@ -20,7 +20,6 @@ from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.grants import AMOUNTS, GrantChange
 from cadence.model import InstallOptions, InstallResult, PluginRef, Trial, VersionRecord
 from cadence.parts import Parts, Running
-from cadence.storage.index import Index
 
 
 def register(app: Flask) -> None:
@@ -255,7 +254,7 @@ _AMOUNT = click.types.FuncParamType(_read_amount)
 
 
 @plugins.command("grant")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--network", multiple=True, metavar="HOST:PORT", help="Let it connect there too. May be repeated.")
 @click.option("--no-network", is_flag=True, help="Close all endpoints, but for those given with --network.")
 @_amount_options
@@ -266,23 +265,26 @@ _AMOUNT = click.types.FuncParamType(_read_amount)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_command
 def grant(
-    name: str, as_json: bool, env: tuple[str, ...], env_file: IO[str] | None, reset: bool, **options: Any
+    name: str | None, as_json: bool, env: tuple[str, ...], env_file: IO[str] | None, reset: bool, **options: Any
 ) -> None:
-    """Change what a plugin is permitted; without options, show it. It answers all the while.
+    """Change what a plugin is permitted; without options, show it; without NAME, list all that were granted anything.
 
-    What is not named stays as it is. The plugin is tried with the new grants first, and nothing changes when it does
-    not start with them; but an endpoint, an environment value or processes that are taken away are gone in any case.
+    What is not named stays as it is. The plugin answers all the while: it is tried with the new grants first, and
+    nothing changes when it does not start with them; but an endpoint, an environment value or processes that are taken
+    away are gone in any case. A plugin that is not installed yet is tried with its grants at its first install.
     """
     given = {key: options.pop(key) for key in AMOUNTS}
     amounts = {key: None if value == "default" else value for key, value in given.items() if value is not None}
     change = GrantChange(amounts=amounts, env=_environment(env, env_file), reset=reset, **options)
-    if change == GrantChange():
-        _say_grants(_parts().index, name, (), as_json=as_json)
+    if name is None and change != GrantChange():
+        raise click.UsageError("Say which plugin: flask plugins grant NAME …")
+    if name is None or change == GrantChange():
+        _show_grants(name, as_json=as_json)
         return
     with _borrowed_runtime() as running:
         outcome = running.granter.grant(name, change.applied_to)
         troubles = (outcome.error,) if outcome.error else _server_troubles(name, outcome.granted.revision)
-        _say_grants(_parts().index, name, troubles, as_json=as_json)
+        _show_grants(name, troubles, as_json=as_json, changed=True)
     if troubles:
         sys.exit(1)
 
@@ -306,14 +308,19 @@ def _server_troubles(name: str, revision: int) -> tuple[str, ...]:
     return tuple(words for answer in answers if (words := answer.trouble_with(name)))
 
 
-def _say_grants(index: Index, name: str, troubles: tuple[str, ...], *, as_json: bool) -> None:
-    from cadence.web.grants import stored_grants, tell
+def _show_grants(name: str | None, troubles: tuple[str, ...] = (), *, as_json: bool, changed: bool = False) -> None:
+    from cadence.web.grants import all_stored_grants, require_known, stored_grants, tell, tell_all
 
-    view = stored_grants(index, name, _parts().settings.limits, troubles)
+    index, defaults = _parts().index, _parts().settings.limits
+    if name is not None and not changed:
+        require_known(index, name)
+    found = all_stored_grants(index, defaults) if name is None else stored_grants(index, name, defaults, troubles)
     if as_json:
-        _say_json(view)
+        _say_json(found)
+    elif isinstance(found, list):
+        tell_all(found, click.echo)
     else:
-        tell(view, click.echo)
+        tell(found, click.echo)
 
 
 @plugins.command("validate")

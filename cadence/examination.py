@@ -27,7 +27,6 @@ from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.tree import snapshot
 
-
 _VALIDATE_AGAIN = "validate it again"
 
 
@@ -150,7 +149,7 @@ class Examiner:
 
     @contextmanager
     def _told_what_is_not_granted(self, manifest: Manifest, again: str) -> Iterator[None]:
-        """Have a trial that failed name what the plugin asks for and does not have: it may well have failed for that."""
+        """Have a trial that failed say what the plugin asks for and does not have: it may have failed for that."""
         try:
             yield
         except ValidationFailed as failure:

@@ -194,10 +194,7 @@ def _unmet(name: str, requests: Requests, grants: Grants, limits: Limits) -> Ite
     if more := len(found[_MAX_TOLD:]) + len(asked[_MAX_ASKED:]):
         yield _Unmet(f"It asks for network access to {more} more endpoints")
     if requests.memory_mb is not None and requests.memory_mb > limits.memory_mb:
-        yield _Unmet(
-            f"It asks for {requests.memory_mb} MiB of memory and has {limits.memory_mb}",
-            f"flask plugins grant {name} --memory-mb {requests.memory_mb}",
-        )
+        yield _unmet_memory(name, requests.memory_mb, limits)
 
 
 def _unmet_endpoint(name: str, text: str, grants: Grants) -> _Unmet | None:
@@ -210,6 +207,13 @@ def _unmet_endpoint(name: str, text: str, grants: Grants) -> _Unmet | None:
         return None
     words = f"It asks for network access to {endpoint}"
     return _Unmet(words, f"flask plugins grant {name} --network {endpoint}", str(endpoint))
+
+
+def _unmet_memory(name: str, memory_mb: int, limits: Limits) -> _Unmet:
+    if memory_mb > MAX_MEMORY_MB:
+        return _Unmet(f"It asks for {_shown(memory_mb)} MiB of memory; at most {MAX_MEMORY_MB} can be granted")
+    words = f"It asks for {memory_mb} MiB of memory and has {limits.memory_mb}"
+    return _Unmet(words, f"flask plugins grant {name} --memory-mb {memory_mb}")
 
 
 def _network(value: object, faults: list[str]) -> Iterable[Endpoint]:

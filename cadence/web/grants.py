@@ -1,15 +1,18 @@
 """The grants of a plugin as they are shown: one value for page, API and command line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import convert, structs
 
 from cadence.errors import NotFound
-from cadence.grants import plain_grants, unmet_requests
-from cadence.model import Granted, Limits, Metadata
+from cadence.grants import AMOUNTS, plain_grants, unmet_requests
+from cadence.model import Granted, Grants, Limits, Metadata, VersionRecord
 from cadence.runtime.slot import LivePlugin
 from cadence.storage.index import Index
 from cadence.web.present import GrantsShown, GrantsView, Requested
+
+#: Marks a name with grants that is not installed, where several are listed.
+_AHEAD = "not installed"
 
 
 def grants_view(
@@ -28,8 +31,36 @@ def grants_view(
         requested=requested(metadata),
         in_force=in_force,
         message=message,
-        unmet=unmet_requests(name, metadata, granted.grants, limits),
+        unmet=unmet_requests(name, metadata.requests, granted.grants, limits),
     )
+
+
+def view_ahead(name: str, granted: Granted, defaults: Limits) -> GrantsView:
+    """What was granted to a name that is not installed."""
+    given = granted.grants != Grants()
+    return GrantsView(
+        plugin_name=name,
+        grants=convert(plain_grants(granted.grants), GrantsShown),
+        limits=granted.grants.limits(defaults),
+        requested=Requested(),
+        in_force=False,
+        message=f"{name} is not installed; {'these grants apply when it is' if given else 'nothing is granted to it'}.",
+        installed=False,
+    )
+
+
+def require_known(index: Index, name: str) -> None:
+    """Refuse a name that is neither installed nor was granted anything.
+
+    :raises NotFound: for such a one.
+    """
+    if not index.versions_of(name) and index.granted(name) == Granted():
+        raise NotFound(f"No plugin {name!r} is installed. Nothing is granted to that name either.")
+
+
+def shown_version(records: Sequence[VersionRecord]) -> VersionRecord:
+    """Of a plugin's versions, highest first, the active one or, without one, the highest."""
+    return next((record for record in records if record.active), records[0])
 
 
 def requested(metadata: Metadata) -> Requested:
@@ -56,16 +87,19 @@ def stored_grants(index: Index, name: str, defaults: Limits, troubles: tuple[str
     """The grants as the index has them, for a process that runs no plugin.
 
     :param troubles: why servers do not run with them, where they do not.
-    :raises NotFound: when the plugin is not installed.
     """
-    records = index.versions_of(name)
+    granted, records = index.granted(name), index.versions_of(name)
     if not records:
-        raise NotFound(f"No plugin {name!r} is installed.")
-    shown = next((record for record in records if record.active), records[0])
+        return view_ahead(name, granted, defaults)
+    shown = shown_version(records)
     message = f"The grants hold, but {name} does not run with them: {'; '.join(troubles)}" if troubles else ""
     in_force = shown.active and not troubles
-    granted = index.granted(name)
     return grants_view(name, shown.report.metadata, granted, defaults, in_force=in_force, message=message)
+
+
+def all_stored_grants(index: Index, defaults: Limits) -> list[GrantsView]:
+    """The grants of every name that has some, installed or not, by name."""
+    return [stored_grants(index, name, defaults) for name in index.all_granted()]
 
 
 def tell(view: GrantsView, say: Callable[[str], None]) -> None:
@@ -79,3 +113,23 @@ def tell(view: GrantsView, say: Callable[[str], None]) -> None:
     for sentence in (*view.unmet, view.message):
         if sentence:
             say(sentence)
+
+
+def tell_all(views: Sequence[GrantsView], say: Callable[[str], None]) -> None:
+    """The grants of several names, a line for each."""
+    if not views:
+        say("Nothing is granted to any plugin. Grant with: flask plugins grant NAME --network HOST:PORT")
+    width = max((len(view.plugin_name) for view in views), default=0)
+    for view in views:
+        mark = " " * len(_AHEAD) if view.installed else _AHEAD
+        say(f"{view.plugin_name:<{width}}  {mark}  {'; '.join(_granted(view.grants))}")
+
+
+def _granted(grants: GrantsShown) -> Iterator[str]:
+    if grants.network:
+        yield f"network {', '.join(grants.network)}"
+    for name in AMOUNTS:
+        if (value := getattr(grants, name)) is not None:
+            yield f"{name} {value:g}"
+    if grants.env:
+        yield f"env {', '.join(grants.env)}"

@@ -113,7 +113,7 @@ class GrantsShown(Struct, frozen=True):
 
 
 class GrantsView(Struct, frozen=True):
-    """The grants of one plugin.
+    """The grants of one plugin, or of a name that is not ``installed``, whose first install they are for.
 
     ``limits`` are what it has by its grants and the server's defaults, ``requested`` what it asks for, ``unmet`` a
     sentence for each request that is not granted. ``in_force`` says whether the worker that answers in this server
@@ -127,6 +127,7 @@ class GrantsView(Struct, frozen=True):
     in_force: bool
     message: str
     unmet: tuple[str, ...] = ()
+    installed: bool = True
 
 
 class StageView(Struct, frozen=True):

@@ -13,7 +13,7 @@ from cadence.parts import Parts, Running
 from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
-from cadence.web.grants import grants_view, requested, standing
+from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.present import (
     GrantsView,
     InstallView,
@@ -120,31 +120,31 @@ class PluginServices:
     def grants(self, name: str) -> GrantsView:
         """What a plugin was granted, what it has by that, and what it asks for.
 
-        :raises NotFound: when it is not installed.
+        :raises NotFound: when it is not installed, and nothing was granted ahead to its name.
         """
-        shown = self._shown_version(name)
-        granted, live = self._parts.index.granted(name), self.running.live_set.plugin(name)
+        require_known(self._parts.index, name)
+        return self._grants(name)
+
+    def _grants(self, name: str) -> GrantsView:
+        granted, defaults = self._parts.index.granted(name), self._parts.settings.limits
+        records = self._parts.index.versions_of(name)
+        if not records:
+            return view_ahead(name, granted, defaults)
+        live = self.running.live_set.plugin(name)
         in_force, message = standing(name, granted, live)
-        metadata = (live or shown).report.metadata
-        defaults = self._parts.settings.limits
+        metadata = (live or shown_version(records)).report.metadata
         return grants_view(name, metadata, granted, defaults, in_force=in_force, message=message)
 
     def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
         """Put grants in the place of those the plugin has; returns once this server runs it with them.
 
+        :param name: of a plugin, or of one that is not installed yet, whose first install is tried with them.
         :param raw: as the JSON API takes it; what is left out is not granted, and null in ``env`` keeps a value.
-        :raises NotFound: when it is not installed.
+        :raises InvalidRequest: when no plugin can have this name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
         """
         self.running.granter.grant(name, lambda _: raw)
-        return self.grants(name)
-
-    def _shown_version(self, name: str) -> VersionRecord:
-        """The active version or, without one, the highest."""
-        records = self._parts.index.versions_of(name)
-        if not records:
-            raise NotFound(f"No plugin {name!r} is installed.")
-        return next((record for record in records if record.active), records[0])
+        return self._grants(name)
 
     def _view(self, records: Sequence[VersionRecord], live: LivePlugin | None) -> PluginView:
         view = plugin_view(records, *_status(live), directory_of=self.directory)

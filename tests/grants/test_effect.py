@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from cadence.config import Settings
-from cadence.errors import CadenceError, CallTimedOut, InvalidGrants, NotFound, PluginUnavailable
+from cadence.errors import CadenceError, CallTimedOut, InvalidGrants, InvalidRequest, PluginUnavailable
 from cadence.granting import GrantOutcome
 from cadence.model import Endpoint, Granted, PluginRef
 from cadence.parts import Parts
@@ -247,10 +247,10 @@ def test_a_plugin_that_is_deleted_and_installed_again_has_none(house: House) -> 
     assert house.call("env", name="KEY") is None
 
 
-def test_one_that_is_not_installed_cannot_be_granted_anything(house: House) -> None:
-    for name in ("demo_plugin", "../x", ""):
-        with pytest.raises(NotFound):
-            grant(house, {}, name)
+@pytest.mark.parametrize("name", ["../x", "", "json", "x" * 101])
+def test_a_name_no_plugin_can_have_cannot_be_granted_anything(house: House, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be the name of a plugin"):
+        grant(house, {"threads": 64}, name)
 
 
 def test_one_that_is_not_active_keeps_them_for_later(house: House) -> None:

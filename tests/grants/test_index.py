@@ -1,15 +1,17 @@
-"""Grants in the index: of a plugin, for as long as it has a version."""
+"""Grants in the index: of a name, from before its first version, if need be, until its last is removed."""
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from cadence.errors import NotFound
+from cadence.errors import InvalidGrants
 from cadence.model import Endpoint, Granted, Grants, PluginRef
 from cadence.storage.database import utc_now
+from cadence.storage.grants import MAX_NAMES_AHEAD
 from cadence.storage.index import Index
 from tests.storage.house import record_of
 
@@ -47,11 +49,64 @@ def test_what_is_put_is_found_again_and_raises_the_generation(index: Index) -> N
     assert again.revision > put.revision
 
 
-def test_a_plugin_that_is_not_installed_cannot_be_granted_anything(index: Index) -> None:
+def test_a_name_that_is_not_installed_has_them_until_it_is(index: Index) -> None:
+    put = index.put_grants("demo", GRANTS)
+    assert index.granted("demo") == put == Granted(GRANTS, index.generation())
+    publish(index, ONE)
+    assert index.granted("demo") == put
+    assert index.active()["demo"].grants_revision == put.revision
+
+
+def test_an_install_that_is_taken_back_leaves_what_was_given_ahead(index: Index) -> None:
+    put = index.put_grants("demo", GRANTS)
+    record = record_of(ONE, "some")
+    index.commit_version(record)
+    index.abandon_publication(ONE, record.install_id)
+    assert index.granted("demo") == put
+
+
+def test_no_grants_remove_what_was_given_ahead_and_later_ones_have_another_revision(index: Index) -> None:
+    put = index.put_grants("demo", GRANTS)
+    assert index.put_grants("demo", Grants()) == index.granted("demo") == Granted()
+    assert index.database.rows("SELECT * FROM grants") == []
+    assert index.put_grants("demo", GRANTS).revision > put.revision
+
+
+def test_names_with_grants_are_listed_installed_or_not(index: Index) -> None:
+    publish(index, ONE)
+    index.put_grants("demo", GRANTS)
+    index.put_grants("demo", Grants())
+    ahead = index.put_grants("ahead", GRANTS)
+    assert index.all_granted() == {"ahead": ahead}
+    put = index.put_grants("demo", Grants(threads=64))
+    assert index.all_granted() == {"ahead": ahead, "demo": put}
+
+
+def test_a_bounded_number_of_names_that_are_not_installed_has_grants(index: Index) -> None:
+    publish(index, ONE)
+    index.put_grants("demo", GRANTS)
+    for number in range(MAX_NAMES_AHEAD):
+        index.put_grants(f"ahead{number}", GRANTS)
     before = index.generation()
-    with pytest.raises(NotFound, match="demo"):
-        index.put_grants("demo", GRANTS)
-    assert (index.granted("demo"), index.generation()) == (Granted(), before)
+    with pytest.raises(InvalidGrants, match=str(MAX_NAMES_AHEAD)):
+        index.put_grants("another", GRANTS)
+    assert (index.granted("another"), index.generation()) == (Granted(), before)
+    index.put_grants("demo", Grants(threads=64))
+    index.put_grants("ahead7", Grants(threads=64))
+    publish(index, PluginRef("ahead7", "1.0"))
+    index.put_grants("another", GRANTS)
+
+
+def test_the_last_version_takes_them_in_its_own_transaction(index: Index) -> None:
+    publish(index, ONE)
+    put = index.put_grants("demo", GRANTS)
+    with suppress(RuntimeError), index.database.atomic():
+        index.remove(ONE)
+        assert index.granted("demo") == Granted()
+        raise RuntimeError
+    assert index.granted("demo") == put
+    index.forget(ONE)
+    assert index.database.rows("SELECT * FROM grants") == []
 
 
 def test_they_outlive_an_upgrade_and_go_with_the_last_version(index: Index) -> None:

@@ -19,9 +19,10 @@ from cadence.grants import (
     GrantChange,
     parse_grants,
     plain_grants,
+    unmet_faults,
     unmet_requests,
 )
-from cadence.model import Endpoint, Grants, Limits, Metadata
+from cadence.model import Endpoint, Grants, Limits, Metadata, Requests
 
 NONE = Grants()
 API = Endpoint("api.example.com", 443)
@@ -195,13 +196,44 @@ def test_removing_a_value_that_is_not_set_is_a_fault() -> None:
 
 def test_what_a_plugin_asks_for_and_has_not_is_told_with_the_command_that_grants_it() -> None:
     metadata = Metadata("demo", "1.0", "", network=("api.example.com:443", "b:1", "$(rm -rf /)"), memory_mb=1024)
-    told = unmet_requests("demo", metadata, Grants(network=(Endpoint("b", 1, private=True),)), Limits())
+    told = unmet_requests("demo", metadata.requests, Grants(network=(Endpoint("b", 1, private=True),)), Limits())
     assert told == (
         "It asks for network access to api.example.com:443; "
         "grant it with: flask plugins grant demo --network api.example.com:443",
         "It asks for network access to '$(rm -rf /)', which is not host:port.",
         "It asks for 1024 MiB of memory and has 512; grant it with: flask plugins grant demo --memory-mb 1024",
     )
+
+
+def test_the_same_is_told_as_faults_of_a_trial_that_failed() -> None:
+    requests = Requests(("api.example.com:443", "b:1", "$(rm -rf /)"), 1024)
+    faults = unmet_faults("demo", requests, Grants(network=(Endpoint("b", 1),)), Limits(), "reload")
+    assert [(fault.message, fault.culprit) for fault in faults] == [
+        (
+            "It asks for network access to api.example.com:443. "
+            "Grant it first: flask plugins grant demo --network api.example.com:443, then reload.",
+            "api.example.com:443",
+        ),
+        ("It asks for network access to '$(rm -rf /)', which is not host:port.", None),
+        (
+            "It asks for 1024 MiB of memory and has 512. "
+            "Grant it first: flask plugins grant demo --memory-mb 1024, then reload.",
+            None,
+        ),
+    ]
+    assert {(fault.stage, fault.code) for fault in faults} == {("trial", "not_granted")}
+
+
+def test_memory_that_cannot_be_granted_comes_with_no_command() -> None:
+    (words,) = unmet_requests("demo", Requests(memory_mb=10**1000), NONE, Limits())
+    assert words.endswith(f"MiB of memory; at most {MAX_MEMORY_MB} can be granted.")
+    assert len(words) < 300
+
+
+def test_of_many_endpoints_a_few_are_told_and_the_rest_is_counted() -> None:
+    requests = Requests(tuple(f"host{number}:1" for number in range(5000)))
+    *_, last = told = unmet_requests("demo", requests, Grants(network=(Endpoint("host0", 1),)), Limits())
+    assert (len(told), last) == (9, "It asks for network access to 4991 more endpoints.")
 
 
 @pytest.mark.parametrize(

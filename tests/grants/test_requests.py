@@ -8,20 +8,15 @@ import pytest
 from cadence.errors import ValidationFailed
 from cadence.intake.inspection import inspect
 from cadence.intake.metadata import PARAMETERS
-from cadence.model import PluginRef
+from cadence.model import PluginRef, Requests
 from cadence_sdk import PluginMetadata
+from cadence_sdk._runtime.loader import LoadFailed, load
 from cadence_sdk.testing import load_plugin
 from cadence_sdk.utils.validation import metadata_errors
 from tests.building import plugin_files, write_folder
+from tests.grants.plugins import NEEDS_KEY, asking
 
 REF = PluginRef("demo_plugin", "1.0.0")
-
-
-def asking(**fields: str) -> dict[str, str]:
-    """A plugin whose metadata has these further arguments, as source."""
-    files = plugin_files()
-    more = ", ".join(["dependencies=[]", *(f"{name}={source}" for name, source in fields.items())])
-    return files | {"plugin.py": files["plugin.py"].replace("dependencies=[]", more)}
 
 
 def test_the_new_fields_come_last_so_that_older_plugins_mean_what_they_meant() -> None:
@@ -48,7 +43,9 @@ def test_what_cannot_be_asked_for_is_an_error_of_the_metadata(fields: dict[str, 
 
 
 def test_they_reach_the_report(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / REF.slug, asking(network='["api.example.com:443"]', memory_mb="700"))
+    folder = write_folder(
+        tmp_path / REF.slug, asking(plugin_files(), network='["api.example.com:443"]', memory_mb="700")
+    )
     with load_plugin(folder) as plugin:
         assert (plugin.metadata.network, plugin.metadata.memory_mb) == (("api.example.com:443",), 700)
 
@@ -61,5 +58,29 @@ def test_wrong_literals_are_found_without_running_the_plugin(
     fields: dict[str, str], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValidationFailed, match=words):
-        inspect(write_folder(tmp_path, asking(**fields)), REF, "1.4.0")
-    assert inspect(write_folder(tmp_path / "right", asking(network='["a:1"]', memory_mb="None")), REF, "1.4.0")
+        inspect(write_folder(tmp_path, asking(plugin_files(), **fields)), REF, "1.4.0")
+
+
+@pytest.mark.parametrize(
+    ("fields", "requests"),
+    [
+        ({"network": '["a:1", "b:2"]', "memory_mb": "700"}, Requests(("a:1", "b:2"), 700)),
+        ({"network": '["a:1"]', "memory_mb": "None"}, Requests(("a:1",))),
+        ({"network": '[":".join("a1")]', "memory_mb": "2 ** 10"}, Requests()),
+        ({}, Requests()),
+    ],
+)
+def test_what_is_asked_for_in_literals_is_known_without_running_the_plugin(
+    fields: dict[str, str], requests: Requests, tmp_path: Path
+) -> None:
+    assert inspect(write_folder(tmp_path, asking(plugin_files(), **fields)), REF, "1.4.0").requests == requests
+
+
+def test_a_plugin_that_cannot_be_loaded_has_said_what_it_asks_for(tmp_path: Path) -> None:
+    unhealthy = plugin_files(plugin_body=NEEDS_KEY["health"])
+    with pytest.raises(LoadFailed) as caught:
+        load(write_folder(tmp_path / "said", asking(unhealthy, network='["a:1"]', memory_mb="700")), "demo_plugin")
+    assert caught.value.requests == Requests(("a:1",), 700)
+    with pytest.raises(LoadFailed) as caught:
+        load(write_folder(tmp_path / "not", plugin_files(tools="raise RuntimeError")), "demo_plugin")
+    assert caught.value.requests is None

@@ -136,7 +136,8 @@ class GrantsAnswer(Struct, frozen=True, kw_only=True):
     """What a plugin was granted, the limits it has by that, and what it asks for.
 
     ``in_force`` says whether the worker that answers in this server runs with these grants, ``message`` the same in
-    words, or why not; ``unmet`` has a sentence for each request that was not granted.
+    words, or why not; ``unmet`` has a sentence for each request that was not granted. A plugin that is not
+    ``installed`` can be granted something ahead: its first install is tried with that.
     """
 
     success: Literal[True] = True
@@ -147,6 +148,7 @@ class GrantsAnswer(Struct, frozen=True, kw_only=True):
     in_force: bool
     message: str
     unmet: tuple[str, ...]
+    installed: bool
 
 
 class Reload(Struct, frozen=True):

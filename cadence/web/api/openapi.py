@@ -63,7 +63,8 @@ _BODIES: Mapping[str, dict[str, Any]] = {
         "required": True,
         "description": (
             "All that the plugin is granted. An amount that is null or left out is the server's default; null in `env` "
-            "keeps the value that is set, and a name that is left out is removed"
+            "keeps the value that is set, and a name that is left out is removed. A plugin that is not installed yet "
+            "is tried with them at its first install; there, `{}` removes them"
         ),
         "content": {"application/json": {"schema": request_schema()}},
     },
