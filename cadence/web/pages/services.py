@@ -49,14 +49,14 @@ class Services(Protocol):
     def grants(self, name: str) -> GrantsView:
         """What a plugin was granted, what it has by that, and what it asks for.
 
-        :raises NotFound: when it is not installed.
+        :raises NotFound: when it is not installed and was granted nothing.
         """
         ...
 
     def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
         """Put grants, as the API takes them, in the place of those the plugin has.
 
-        :raises NotFound: when it is not installed.
+        :raises InvalidRequest: when no plugin can have that name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
         """
         ...
