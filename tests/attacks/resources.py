@@ -25,10 +25,20 @@ _SERIALS = itertools.count(1)
 THE_SERVERS = "the deadline is the server's, with and without the sandbox"
 
 
+def _start_anew(stage: Stage, plugin: str, tool: str) -> None:
+    """Have another worker take the place of the present one, which may still hold what it took, or be on its way out.
+
+    :param tool: one that gives back what an earlier attack took.
+    """
+    stage.install(plugin)
+    stage.await_plugin(plugin, tool)
+    stage.grant(plugin, call_seconds=CALL_SECONDS + next(_SERIALS) / 100)
+    stage.await_plugin(plugin, tool)
+
+
 def _hoards(tool: str) -> Run:
     def run(stage: Stage) -> Outcome:
-        stage.install("hoarder")
-        stage.await_plugin("hoarder", "release")
+        _start_anew(stage, "hoarder", "release")
         worker = stage.worker("hoarder")
         before = _held(worker)
         answer = stage.call("hoarder", tool, mib=MEMORY_TAKEN_MB, seconds=HOLD_SECONDS)
@@ -66,18 +76,10 @@ for _tool in (
     ATTACKS.add(f"hoard_memory_{_tool}", _hoards(_tool))
 
 
-def _start_anew(stage: Stage, plugin: str) -> None:
-    """Have another worker take the place of the present one, which may have been started with a full disk."""
-    stage.install(plugin)
-    stage.await_plugin(plugin, "clean")
-    stage.grant(plugin, call_seconds=CALL_SECONDS + next(_SERIALS) / 100)
-    stage.await_plugin(plugin, "clean")
-
-
 def _fills(tool: str, used: Callable[[Path], int], enough: int, *, anew: bool = True, **arguments: object) -> Run:
     def run(stage: Stage) -> Outcome:
         if anew:
-            _start_anew(stage, "filler")
+            _start_anew(stage, "filler", "clean")
         else:
             stage.await_plugin("filler", "clean")
         before = sum(map(used, _places(stage)))
@@ -97,7 +99,7 @@ def _places(stage: Stage) -> list[Path]:
 
 def _fill_when_full(stage: Stage) -> Outcome:
     """Fills the data directory, is ended for it, and goes on in the temporary files."""
-    _start_anew(stage, "filler")
+    _start_anew(stage, "filler", "clean")
     stage.call("filler", "several_files", place="data", mib=2 * DATA_MB, seconds=HOLD_SECONDS)
     run = _fills("several_files", _bytes_in, _ENOUGH, anew=False, mib=DISK_TAKEN_MB, place="temporary")
     return run(stage)
@@ -125,7 +127,7 @@ ATTACKS.add("fill_the_disk_with_tiny_files", _fills("tiny_files", _files_in, TIN
 
 @ATTACKS.attack()
 def fill_the_disk_with_nameless_files(stage: Stage) -> Outcome:
-    _start_anew(stage, "filler")
+    _start_anew(stage, "filler", "clean")
     answer = stage.call("filler", "nameless", mib=DISK_TAKEN_MB, seconds=HOLD_SECONDS)
     return Outcome(answer, answer.ok)  # what has no name cannot be seen from outside
 

@@ -5,6 +5,8 @@ import os
 import resource
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -139,6 +141,8 @@ def test_what_others_may_read_is_told_from_what_they_may_not() -> None:
         assert not identity.readable_by_others([str(file)], group)
 
 
+#: Beyond those that plugins get, of whom there are some in tests that run beside this one.
+UNUSED_USER = 1_879_048_192 + 0x10000 + 1
 LIMITS = Limits(memory_mb=64, open_files=64, threads=16, data_mb=1)
 
 
@@ -146,18 +150,23 @@ def limited() -> None:
     rlimits.set_limits(LIMITS, counted_apart=False, counted_twice=False)
 
 
-def test_memory_is_bounded_beyond_what_the_process_had() -> None:
-    def act() -> tuple[int, bool]:
-        had = bytearray(100 * 1024 * 1024)
-        limited()
-        fits = len(bytearray(50 * 1024 * 1024))
-        try:
-            bytearray(65 * 1024 * 1024)
-        except MemoryError:
-            return fits + 0 * len(had), True
-        return fits, False
+HOARDER = """if True:
+    from cadence_sdk._runtime.limits import Limits
+    from cadence_sdk._runtime.lockdown import rlimits
+    had = bytearray(100 << 20)
+    rlimits.set_limits(Limits(memory_mb=64), counted_apart=False, counted_twice=False)
+    fits = len(bytearray(50 << 20))
+    try:
+        bytearray(65 << 20)
+    except MemoryError:
+        print(fits)
+"""
 
-    assert result_of(act) == (50 * 1024 * 1024, True)
+
+def test_memory_is_bounded_beyond_what_the_process_had() -> None:
+    """In an interpreter of its own: what the test's own process has freed and kept would be its to use again."""
+    done = subprocess.run([sys.executable, "-c", HOARDER], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(50 << 20)]
 
 
 def test_files_are_bounded_in_number_and_size_for_good(tmp_path: Path) -> None:
@@ -185,7 +194,7 @@ def test_threads_are_bounded_for_a_user_of_its_own() -> None:
     def act() -> int:
         threading.stack_size(STACK_BYTES)
         rlimits.set_limits(LIMITS, counted_apart=True, counted_twice=False)
-        identity.become(1_879_048_201, read_all=False)
+        identity.become(UNUSED_USER, read_all=False)
         release = threading.Event()
         started = 0
         try:
