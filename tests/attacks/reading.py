@@ -58,6 +58,11 @@ def _data_of_another(stage: Stage) -> Path:
     return path
 
 
+def _own_archive(stage: Stage) -> Path:
+    stage.install("reader")  # this may be the first attack that needs it
+    return next(stage.instance.glob(f"store_archived/**/{stage.name_of('reader')}-1.0.0.zip"))
+
+
 def _snapshot(stage: Stage) -> Path:
     return next(stage.instance.glob("run/*/*/bystander-1.0.0/tools.py"))
 
@@ -66,9 +71,7 @@ FILES: dict[str, Place] = {
     "the_index": lambda stage: stage.instance / "index.db",
     "the_servers_key": lambda stage: stage.instance / "secret_key",
     "an_archive": lambda stage: next(stage.instance.glob("store_archived/**/bystander-1.0.0.zip")),
-    "its_own_archive": lambda stage: next(
-        stage.instance.glob(f"store_archived/**/{stage.name_of('reader')}-1.0.0.zip")
-    ),
+    "its_own_archive": _own_archive,
     "another_plugins_files": lambda stage: next(stage.instance.glob("store_plugin/bystander-1.0.0/tools.py")),
     "another_workers_files": _snapshot,
     "another_plugins_data": _data_of_another,
