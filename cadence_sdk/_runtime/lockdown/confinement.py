@@ -87,7 +87,11 @@ class Lockdown:
         self.interpreter = interpreter_folders()
         self.interpreter_for_others = identity.readable_by_others(self.interpreter)
         self.names = names.install()
-        self.filters = policy.Filters(signals_scoped=host.signals_scoped, attributes=host.attributes_guarded)
+        self.filters = (
+            policy.Filters(signals_scoped=host.signals_scoped, attributes=host.attributes_guarded)
+            if host.seccomp
+            else None
+        )
 
 
 class Confinement:
@@ -124,11 +128,11 @@ class Confinement:
             self._add_own_rules(self._rules, spec)
             self._rules.enforce()
         self._lockdown.names.grant(spec.network, spec.name)
-        if host.seccomp:
+        if filters := self._lockdown.filters:
             network, processes = bool(spec.network), spec.limits.processes > 0
             if network:
                 connect.send(channel, connect.install())
-            seccomp.load(self._lockdown.filters.code(pid=os.getpid(), network=network, processes=processes))
+            seccomp.load(filters.code(pid=os.getpid(), network=network, processes=processes))
 
     def _take_identity(self, spec: WorkerSpec) -> None:
         if spec.user is not None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 import cadence_sdk
-from cadence_sdk._runtime.lockdown import identity, kernel, landlock, namespaces, seccomp
+from cadence_sdk._runtime.lockdown import identity, kernel, landlock, namespaces, policy, seccomp
 from cadence_sdk._runtime.report import Layer
 
 #: A user id to try with; any will do that is mapped.
 SOME_USER = 65534
+_DONE = b"\0"
 
 
 class Host(Struct, frozen=True):
@@ -107,7 +108,9 @@ def _become_someone() -> None:
 
 def _load_a_filter() -> None:
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    seccomp.load(seccomp.encode([seccomp.Instruction(0x06, 0, 0, seccomp.ALLOW)]))
+    # One such as workers get: that this machine's system calls are known is tried with it.
+    filters = policy.Filters(signals_scoped=True, attributes=True)
+    seccomp.load(filters.code(pid=os.getpid(), network=True, processes=True))
 
 
 def interpreter_folders() -> tuple[str, ...]:
@@ -123,21 +126,29 @@ def _in_words(error: OSError) -> str:
 
 
 def _tried(attempt: Callable[[], object], in_words: Callable[[OSError], str] = _in_words) -> str | None:
-    """Why something cannot be done, None where it can: tried in a child that then ends."""
+    """Why something cannot be done, None where it can: tried in a child that then ends.
+
+    Only a child that says that it succeeded has: the host may also kill it for the attempt.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             attempt()
+            os.write(writer, _DONE)
         except OSError as error:
             os.write(writer, in_words(error).encode())
+        except Exception as error:  # noqa: BLE001  (such as a machine whose numbers are not known: then it has none)
+            os.write(writer, f"it is not known how to do it on this machine ({error!r})".encode())
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as answer:
+    with os.fdopen(reader, "rb") as answer:
         words = answer.read()
     os.waitpid(child, 0)
-    return words or None
+    if words == _DONE:
+        return None
+    return words.decode() or "the host ends whoever tries"
 
 
 def layers(host: Host) -> tuple[Layer, ...]:
