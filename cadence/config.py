@@ -152,6 +152,22 @@ class Settings:
         _seconds,
         "a dependency install that is silent for so long is ended",
     )
+    wheelhouse: Path | None = _setting(
+        "CADENCE_WHEELHOUSE", None, _path, "folder of wheels that are taken before any from an index"
+    )
+    offline: bool = _setting(
+        "CADENCE_OFFLINE",
+        False,
+        _boolean,
+        "whether dependencies are installed without any network, from `wheels/` in the archive, the wheelhouse and"
+        " what was downloaded before",
+    )
+    allow_sdist: bool = _setting(
+        "CADENCE_ALLOW_SDIST",
+        False,
+        _boolean,
+        "whether packages without a wheel may be built from source, inside the sandbox",
+    )
     load_seconds: float = _setting("CADENCE_LOAD_SECONDS", 30.0, _seconds, "time a plugin has to load")
     call_seconds: float = _setting("CADENCE_CALL_SECONDS", 30.0, _seconds, "time a tool call has to answer")
     max_message_bytes: int = _setting(

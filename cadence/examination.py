@@ -8,11 +8,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from cadence.dependencies.command import Uv
-from cadence.dependencies.environment import Environments
-from cadence.dependencies.installation import Provided, provide
+from cadence.dependencies.installation import VENDORED, Dependencies, Order, Provided
 from cadence.errors import CadenceError, ValidationFailed
 from cadence.grants import unmet_faults, unmet_requests
 from cadence.intake.archive import extract
@@ -57,7 +55,8 @@ class Examined(Struct, frozen=True):
             active=False,
             report=self.worker.report,
             environment=self.provided.key,
-            dependencies_installed=self.provided.installed,
+            isolated=self.provided.isolated,
+            dependencies_installed=self.provided.planned.installed,
             grants_revision=self.worker.granted.revision,
         )
 
@@ -65,7 +64,6 @@ class Examined(Struct, frozen=True):
 class Examiner:
     """Examines plugins.
 
-    :param dependency_idle_seconds: how long an install of dependencies may be silent.
     :param scratch_dir: a folder of this process, for what is only looked at.
     :param granted: what a plugin of this name is permitted, so that its trial runs with that.
     :param defaults: the limits of a plugin whose grants do not say otherwise.
@@ -74,41 +72,55 @@ class Examiner:
     def __init__(
         self,
         live_set: LiveSet,
-        environments: Environments,
+        dependencies: Dependencies,
         limits: ArchiveLimits,
         sdk_version: str,
-        dependency_idle_seconds: float,
         scratch_dir: Path,
         granted: Callable[[str], Granted],
         defaults: Limits,
     ) -> None:
         self._live_set = live_set
-        self._environments = environments
+        self._dependencies = dependencies
         self._limits = limits
         self._sdk_version = sdk_version
-        self._dependency_idle_seconds = dependency_idle_seconds
         self._scratch_dir = scratch_dir
         self._granted = granted
         self._defaults = defaults
 
     def examine(
-        self, ref: PluginRef, tree: Path, progress: Progress, stack: ExitStack, again: str = "upload again"
+        self,
+        ref: PluginRef,
+        tree: Path,
+        progress: Progress,
+        stack: ExitStack,
+        again: str = "upload again",
+        *,
+        upgrade: bool = False,
     ) -> Examined:
         """Take a folder through the three stages.
 
-        :param stack: at its end the worker is let go, unless it answers by then.
+        :param stack: at its end the worker and its environment are let go, unless it answers by then.
+        :param upgrade: resolve its dependencies anew.
         :param again: what to do once the plugin was granted what it asks for, where its trial fails without.
         :raises CadenceError: the one that says why it is refused.
         """
         with progress.stage(Stage.INSPECT):
             manifest = inspect(tree, ref, self._sdk_version)
         with self._told_what_is_not_granted(manifest, again):
-            examined = self._try_out(manifest, manifest.requirements, tree, progress, stack)
+            vendored = tree / VENDORED
+            order = Order(
+                manifest.requirements,
+                vendored if vendored.is_dir() else None,
+                upgrade,
+                self._granted(ref.name).grants.network,
+            )
+            examined = self._try_out(manifest, order, tree, progress, stack)
             undeclared = _undeclared(examined)
             if not undeclared:
                 return examined
             # They are computed, so that only the running plugin could name them: once more, with them.
-            return self._try_out(manifest, (*manifest.requirements, *undeclared), tree, progress, stack)
+            order = structs.replace(order, requirements=(*manifest.requirements, *undeclared))
+            return self._try_out(manifest, order, tree, progress, stack)
 
     def validate(self, upload: Upload) -> Trial:
         """Take an upload through every stage up to the trial and keep nothing of it, nor its file.
@@ -136,14 +148,15 @@ class Examiner:
         with TemporaryDirectory(dir=self._scratch_dir) as folder, ExitStack() as stack:
             yield Path(folder, "tree"), stack
 
-    def _try_out(
-        self, manifest: Manifest, requirements: tuple[str, ...], tree: Path, progress: Progress, stack: ExitStack
-    ) -> Examined:
+    def _try_out(self, manifest: Manifest, order: Order, tree: Path, progress: Progress, stack: ExitStack) -> Examined:
         with progress.stage(Stage.DEPENDENCIES):
-            provided = self._provide(manifest.ref, requirements, progress)
+            provided = self._provide(manifest.ref, order, progress)
+            if provided.lease:
+                stack.callback(provided.lease.close)
         with progress.stage(Stage.TRIAL):
             granted = self._granted(manifest.ref.name)
-            worker = self._live_set.trial(Launch(manifest.ref, tree, provided.path, granted=granted))
+            launch = Launch(manifest.ref, tree, provided.path, provided.isolated, granted=granted)
+            worker = self._live_set.trial(launch)
             stack.callback(self._live_set.dismiss, worker)
         return Examined(manifest, provided, worker)
 
@@ -160,10 +173,9 @@ class Examiner:
                 raise
             raise ValidationFailed(ref=failure.ref, faults=(*failure.faults, *unmet)) from failure
 
-    def _provide(self, ref: PluginRef, requirements: tuple[str, ...], progress: Progress) -> Provided:
-        uv = Uv(idle_seconds=self._dependency_idle_seconds, on_line=progress.say, cancelled=progress.cancelled)
+    def _provide(self, ref: PluginRef, order: Order, progress: Progress) -> Provided:
         try:
-            return provide(requirements, self._environments, uv)
+            return self._dependencies.provide(self._dependencies.plan(order, progress), progress)
         except CadenceError as error:
             error.ref = ref
             raise
@@ -179,4 +191,4 @@ def _undeclared(examined: Examined) -> tuple[str, ...]:
 
 def _trial(examined: Examined) -> Trial:
     report = examined.worker.report
-    return Trial(examined.manifest.ref, report, examined.provided.installed, examined.warnings)
+    return Trial(examined.manifest.ref, report, examined.provided.planned.installed, examined.warnings)

@@ -228,7 +228,7 @@ class Installer:
                 staging.begin_sync()  # the disk works while the plugin is tried out
             with progress.stage(Stage.EXISTS):
                 self._refuse_existing(ref, options)
-            examined = self._examiner.examine(ref, staging.tree, progress, stack)
+            examined = self._examiner.examine(ref, staging.tree, progress, stack, upgrade=options.upgrade)
             record = examined.record(install_id, "upload", upload.sha256, upload.size_bytes)
             with self._live_set.changing(ref.name):
                 publication = self._publish(record, staging, progress, options)

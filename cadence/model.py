@@ -10,6 +10,8 @@ from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests, ToolSpec, TrialReport
 
 __all__ = [
+    "Addition",
+    "DependencyPlan",
     "Endpoint",
     "Fault",
     "Granted",
@@ -148,26 +150,74 @@ class Granted(Struct, frozen=True):
 
 
 class InstallOptions(Struct, frozen=True):
-    """How an upload is to be installed. ``activate`` ``None`` means: when it is the highest version."""
+    """How an upload is to be installed. ``activate`` ``None`` means: when it is the highest version.
+
+    With ``upgrade`` its dependencies are resolved anew, where otherwise those are taken that were found last time.
+    """
 
     force_overwrite: bool = False
     activate: bool | None = None
+    upgrade: bool = False
 
 
 class StageRecord(Struct, frozen=True):
-    """One stage of an install as it ran; ``ms`` is ``None`` while it runs."""
+    """One stage of an install as it ran; ``ms`` is ``None`` while it runs.
+
+    Of what is counted in it (packages) ``done`` are done of ``total``; a total of 0 is: nothing is counted.
+    """
 
     stage: Stage
     ms: float | None = None
+    done: int = 0
+    total: int = 0
+
+
+class Addition(Struct, frozen=True):
+    """A package that a plugin brings: canonical name, exact version, and the requirement of the plugin behind it.
+
+    ``size_bytes`` is the size of its wheel, None where it is not known.
+    """
+
+    name: str
+    version: str
+    requirement: str
+    size_bytes: int | None = None
+
+
+class DependencyPlan(Struct, frozen=True):
+    """What a plugin's dependencies come to, before anything is installed.
+
+    ``added`` go into its environment; ``provided`` are those of its requirements that every worker has, as
+    ``name==version``. ``isolated`` says in sentences why it cannot share what workers have preloaded and gets an
+    interpreter of its own; empty where it can. ``environment`` is the key of its environment, None without one, and
+    ``ready`` whether that is there already.
+    """
+
+    added: tuple[Addition, ...] = ()
+    provided: tuple[str, ...] = ()
+    isolated: tuple[str, ...] = ()
+    environment: str | None = None
+    ready: bool = True
+
+    @property
+    def size_bytes(self) -> int | None:
+        """What would be downloaded at most, in bytes; None where it is not known."""
+        sizes = [one.size_bytes for one in self.added]
+        known = [size for size in sizes if size is not None]
+        return 0 if self.ready else sum(known) if len(known) == len(sizes) else None
 
 
 class Trial(Struct, frozen=True):
-    """What a version would be if it were installed: it passed every stage up to the trial, and nothing was kept."""
+    """What a version would be if it were installed: it passed every stage up to the trial, and nothing was kept.
+
+    ``report`` is None where it was not tried, because ``plan`` has packages that would have to be installed first.
+    """
 
     ref: PluginRef
-    report: TrialReport
+    report: TrialReport | None
     dependencies: tuple[str, ...]
     warnings: tuple[str, ...]
+    plan: DependencyPlan = DependencyPlan()
 
 
 class InstallResult(Struct, frozen=True):
@@ -208,8 +258,9 @@ class VersionRecord(Struct, frozen=True):
     """One installed version as the index knows it.
 
     ``install_id`` tells two installs of the same version apart: it changes with every overwrite.
-    ``environment`` is the key of its dependency environment, ``None`` without dependencies. ``source`` is
-    ``upload`` or ``directory``. ``installed_at`` is UTC, ISO 8601. ``grants_revision`` is that of its plugin's grants.
+    ``environment`` is the key of its dependency environment, ``None`` without dependencies; ``isolated`` whether that
+    holds all it imports, so that its worker is a fresh interpreter. ``source`` is ``upload`` or ``directory``.
+    ``installed_at`` is UTC, ISO 8601. ``grants_revision`` is that of its plugin's grants.
     """
 
     ref: PluginRef
@@ -223,6 +274,7 @@ class VersionRecord(Struct, frozen=True):
     environment: str | None = None
     dependencies_installed: tuple[str, ...] = ()
     grants_revision: int = 0
+    isolated: bool = False
 
 
 class ToolResult(Struct, frozen=True):

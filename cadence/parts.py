@@ -13,8 +13,9 @@ from pathlib import Path
 
 from cadence.adoption import Adopter
 from cadence.config import SandboxMode, Settings
-from cadence.dependencies.environment import Environments
-from cadence.errors import ConfigurationError
+from cadence.dependencies.environment import EnvironmentMissing, Environments
+from cadence.dependencies.installation import Dependencies
+from cadence.errors import ConfigurationError, PluginUnavailable
 from cadence.examination import Examiner
 from cadence.granting import Granter
 from cadence.installer import Installer
@@ -144,10 +145,9 @@ class Running:
         )
         self.examiner = Examiner(
             self.live_set,
-            self.environments,
+            self._dependencies(),
             self._limits,
             distribution_version("cadence-sdk"),
-            settings.dependency_idle_seconds,
             self._run_dir,
             index.granted,
             settings.limits,
@@ -226,7 +226,25 @@ class Running:
             limits=self._settings.limits,
             admit=self.sandbox.admit,
             gateway=self.gateway,
+            keep=self._keep,
         )
+
+    def _dependencies(self) -> Dependencies:
+        return Dependencies(
+            self.environments,
+            self._index,
+            idle_seconds=self._settings.dependency_idle_seconds,
+            wheelhouse=self._settings.wheelhouse,
+            offline=self._settings.offline,
+            allow_sdist=self._settings.allow_sdist,
+        )
+
+    def _keep(self, environment: Path) -> Callable[[], None]:
+        try:
+            return self.environments.lease(environment).close
+        except EnvironmentMissing:
+            words = "The packages it needs were removed from this server. Upload the plugin again."
+            raise PluginUnavailable(words) from None
 
     def _installer(self) -> Installer:
         return Installer(
@@ -243,7 +261,7 @@ class Running:
     def _launch_of(self, record: VersionRecord) -> Launch:
         environment = self.environments.path(record.environment) if record.environment else None
         granted = self._index.granted(record.ref.name)
-        return Launch(record.ref, self._store.folder(record.ref), environment, granted=granted)
+        return Launch(record.ref, self._store.folder(record.ref), environment, record.isolated, granted=granted)
 
     def _rebuild(self, archive: Path, ref: PluginRef, destination: Path) -> None:
         upload = Upload(str(archive), f"{ref.slug}.zip", file_digest(archive), archive.stat().st_size)

@@ -2,11 +2,65 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
+
+from msgspec import structs
 
 from cadence.errors import Cancelled
 from cadence.model import Stage, StageRecord
+
+
+class Flag(Protocol):
+    """What tells that work is no longer wanted: a :class:`Cancellation`; a ``threading.Event`` is one too."""
+
+    def is_set(self) -> bool:
+        """Whether it is no longer wanted."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is not, for at most so many seconds; whether it is not."""
+
+
+class Cancellation:
+    """Says once and for all that work is no longer wanted, and ends what cannot look for that by itself."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._guard = threading.Lock()
+        self._ends: list[Callable[[], object]] = []
+
+    def is_set(self) -> bool:
+        """Whether it was said."""
+        return self._event.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is said, for at most so many seconds; whether it was."""
+        return self._event.wait(timeout)
+
+    def set(self) -> None:
+        """Say it."""
+        self._event.set()
+        with self._guard:
+            ends, self._ends = self._ends, []
+        for end in ends:
+            end()
+
+    @contextmanager
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        """Have ``end`` called, from another thread, when it is said before the block is over; at once if it was."""
+        with self._guard:
+            said = self._event.is_set()
+            if not said:
+                self._ends.append(end)
+        if said:
+            end()
+        try:
+            yield
+        finally:
+            with self._guard:
+                if end in self._ends:
+                    self._ends.remove(end)
 
 
 class Progress:
@@ -15,7 +69,7 @@ class Progress:
     def __init__(self, received_ms: float) -> None:
         self._stages = [StageRecord(Stage.RECEIVE, received_ms)]
         self._lines: list[tuple[str, str]] = []
-        self.cancelled = threading.Event()
+        self.cancelled = Cancellation()
 
     @property
     def stages(self) -> tuple[StageRecord, ...]:
@@ -30,6 +84,10 @@ class Progress:
     def say(self, line: str) -> None:
         """Add a line to the install's log."""
         self._lines.append((self._stages[-1].stage, line))
+
+    def count(self, done: int, total: int) -> None:
+        """Say how many of the things that the running stage counts are done, such as packages."""
+        self._stages[-1] = structs.replace(self._stages[-1], done=done, total=total)
 
     @contextmanager
     def stage(self, stage: Stage, *, cancellable: bool = True) -> Iterator[None]:
@@ -48,4 +106,5 @@ class Progress:
         try:
             yield
         finally:
-            self._stages[-1] = StageRecord(stage, round(spent_ms + (time.perf_counter() - started) * 1000, 3))
+            ms = round(spent_ms + (time.perf_counter() - started) * 1000, 3)
+            self._stages[-1] = structs.replace(self._stages[-1], ms=ms)

@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 import psutil
 import uv
 from msgspec import Struct
 
 from cadence.errors import Cancelled, StorageFull
+from cadence.progress import Flag
 
 _TETHER = Path(__file__).with_name("tether.py")
 _TICK_SECONDS = 0.05
@@ -28,13 +29,6 @@ _COMMON = ("--python", sys.executable, "--no-python-downloads", "--no-sources", 
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s`'\"<>]+")
 _FOLDERS = re.compile(r"(?<![\w.:])/(?:[^\s`'\"/]+/)+")
-
-
-class Flag(Protocol):
-    """What tells that the work is no longer wanted; a ``threading.Event`` is one."""
-
-    def is_set(self) -> bool:
-        """Whether it is no longer wanted."""
 
 
 class Ended(Exception):
@@ -78,6 +72,7 @@ class Uv:
 
     :param idle_seconds: a run that neither says nor writes anything for so long is ended.
     :param on_line: is given every line that uv says while it runs, without addresses, folders and control characters.
+    :param on_count: is given how many packages are ready, and of how many, while they are fetched and installed.
     :param cancelled: ends the run when it is set.
     :param options: where packages come from.
     """
@@ -87,11 +82,13 @@ class Uv:
         *,
         idle_seconds: float,
         on_line: Callable[[str], None] = lambda _: None,
+        on_count: Callable[[int, int], None] = lambda *_: None,
         cancelled: Flag | None = None,
         options: IndexOptions | None = None,
     ) -> None:
         self.idle_seconds = idle_seconds
         self._on_line = on_line
+        self._on_count = on_count
         self._cancelled = cancelled
         self._options = options or IndexOptions()
 

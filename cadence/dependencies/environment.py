@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,29 @@ from cadence.errors import StorageFull
 
 _LOCK_POLL_SECONDS = 0.05
 _LOCKS = ".locks"
+
+
+class EnvironmentMissing(Exception):
+    """An environment that should be there is not."""
+
+
+class Lease:
+    """Keeps an environment from being removed until it is closed, or this process ends.
+
+    :ivar path: its folder.
+    """
+
+    def __init__(self, path: Path, file: int) -> None:
+        self.path = path
+        self._file = file
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """Let it go; a second call does nothing."""
+        with self._guard:
+            file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
 
 class Environments:
@@ -41,7 +65,23 @@ class Environments:
         """Where the environment of that key lies or would lie."""
         return self._directory / key
 
-    def ensure(self, lock: Lock, uv: Uv) -> Path | None:
+    def lease(self, path: Path) -> Lease:
+        """Keep an environment that is there, by its folder.
+
+        :raises EnvironmentMissing: when it is not there.
+        """
+        file = self._open_lock(path.name)
+        try:
+            # Whoever removes it holds the lock alone, and only for a moment.
+            fcntl.flock(file, fcntl.LOCK_SH)
+            if not path.is_dir():
+                raise EnvironmentMissing(path.name)
+        except BaseException:
+            os.close(file)
+            raise
+        return Lease(path, file)
+
+    def ensure(self, lock: Lock, uv: Uv) -> Lease | None:
         """The environment of a lock, installed unless it is there; ``None`` when the lock needs none.
 
         :raises DependenciesFailed: when a package cannot be installed or must not be.
@@ -51,12 +91,13 @@ class Environments:
         if (key := lock.key) is None:
             return None
         path = self.path(key)
-        if path.is_dir():
-            return path
-        with _storage_errors(), self._locked(key, uv):
-            if not path.is_dir():
-                self._install(lock, key, uv)
-        return path
+        while True:
+            # One that is removed in between is made again.
+            with contextlib.suppress(EnvironmentMissing):
+                return self.lease(path)
+            with _storage_errors(), self._locked(key, uv):
+                if not path.is_dir():
+                    self._install(lock, key, uv)
 
     def recover(self) -> None:
         """Remove what installs left that died; those that run, also in other processes, are left alone."""
@@ -81,13 +122,16 @@ class Environments:
     @contextlib.contextmanager
     def _lock_file(self, key: str) -> Iterator[int]:
         # Never removed: whoever waits for one that is no longer in the folder would hold a lock that no one sees.
-        folder = self._directory / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = self._open_lock(key)
         try:
             yield file
         finally:
             os.close(file)
+
+    def _open_lock(self, key: str) -> int:
+        folder = self._directory / _LOCKS
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder / key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _install(self, lock: Lock, key: str, uv: Uv) -> None:
         for leftover in self._directory.glob(f".{key}-*"):

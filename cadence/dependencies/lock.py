@@ -9,20 +9,22 @@ from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 # Rises when an environment that was made before must not be taken for one that would be made now.
-_FORMAT = 1
+_FORMAT = 2
 _KEY_CHARACTERS = 32
 
 
 class Package(Struct, frozen=True):
     """One package: its canonical name, version, and hashes as ``sha256:…``.
 
-    ``requirement`` is the requirement of the plugin, as written, that brought it in.
+    ``requirement`` is the requirement of the plugin, as written, that brought it in. ``size_bytes`` is that of its
+    wheel, None where it is not known.
     """
 
     name: str
     version: str
     hashes: tuple[str, ...]
     requirement: str
+    size_bytes: int | None = None
 
     @property
     def line(self) -> str:
@@ -31,9 +33,14 @@ class Package(Struct, frozen=True):
 
 
 class Lock(Struct, frozen=True):
-    """The packages to install beside those that the host provides, sorted by name."""
+    """The packages to install beside those that the host provides, sorted by name.
+
+    ``isolated`` says in sentences why what the host provides does not fit, so that these are all that the plugin's
+    worker imports; empty where it does.
+    """
 
     packages: tuple[Package, ...] = ()
+    isolated: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -45,7 +52,7 @@ class Lock(Struct, frozen=True):
         """What identifies an environment made from it on this Python and platform; ``None`` when none is needed."""
         if not self.packages:
             return None
-        python = f"{_FORMAT} {sys.implementation.cache_tag} {sysconfig.get_platform()}\n"
+        python = f"{_FORMAT} {sys.implementation.cache_tag} {sysconfig.get_platform()} {bool(self.isolated)}\n"
         return hashlib.sha256((python + self.text).encode()).hexdigest()[:_KEY_CHARACTERS]
 
     @property

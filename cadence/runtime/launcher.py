@@ -32,6 +32,7 @@ _END_SECONDS = 5.0
 class Launch(Struct, frozen=True):
     """What is to be run: the version, the folder of its files, and that of its dependencies.
 
+    ``isolated`` is whether the folder of its dependencies holds all it imports: then it gets a fresh interpreter.
     ``trial`` False lets it load though it is unhealthy, because nothing better is there. ``granted`` is what it may
     beyond what every plugin may.
     """
@@ -39,6 +40,7 @@ class Launch(Struct, frozen=True):
     ref: PluginRef
     package: Path
     environment: Path | None = None
+    isolated: bool = False
     trial: bool = True
     granted: Granted = Granted()
 
@@ -57,6 +59,8 @@ class Launcher:
     :param in_background: runs a clean-up that nobody waits for.
     :param gateway: makes the connections that plugins were granted.
     :param admit: raises ``PluginUnavailable`` where plugins may not run on this host.
+    :param keep: keeps an environment from being removed until what it returns is called; raises
+        ``PluginUnavailable`` where it is gone.
     """
 
     def __init__(
@@ -72,7 +76,9 @@ class Launcher:
         admit: Callable[[PluginRef], None],
         limits: Limits,
         gateway: Gateway,
+        keep: Callable[[Path], Callable[[], None]],
     ) -> None:
+        self._keep = keep
         self._zygote = zygote
         self._logs = logs
         self._run_dir = run_dir
@@ -105,12 +111,13 @@ class Launcher:
         :raises NotFound: when the folder of its files is gone.
         """
         self._admit(what.ref)
+        let_go = self._keep(what.environment) if what.environment else _nothing
         home = self._run_dir / str(next(self._serials))
         try:
             spec = self._prepare(what, home)
-            worker = self._fork(what, spec, home, on_end, on_room)
+            worker = self._fork(what, spec, partial(self._leave, home, let_go), on_end, on_room)
         except BaseException:
-            self._remove(home)
+            self._leave(home, let_go)
             raise
         worker.load(spec, timeout, partial(self._connect, spec) if self._asks(spec) else None)
         return worker
@@ -183,7 +190,7 @@ class Launcher:
         self,
         what: Launch,
         spec: wire.WorkerSpec,
-        home: Path,
+        leave: Callable[[], None],
         on_end: Callable[[Worker], None],
         on_room: Callable[[Worker], None],
     ) -> Worker:
@@ -192,7 +199,7 @@ class Launcher:
         def ended(worker: Worker) -> None:
             self._workers.discard(worker)
             self._warden.release(worker)
-            self._in_background(partial(self._clean_up, worker, home))
+            self._in_background(partial(self._clean_up, worker, leave))
             if why := worker.why_it_failed:
                 self._logs.note(ref.name, ref.version, why)
             on_end(worker)
@@ -253,6 +260,15 @@ class Launcher:
         premises = Premises(Path(spec.data), Path(spec.temporary))
         self._warden.watch(worker, premises, worker.group, on_room if spec.full else None)
 
-    def _clean_up(self, worker: Worker, home: Path) -> None:
+    def _clean_up(self, worker: Worker, leave: Callable[[], None]) -> None:
         worker.group.remove()
+        leave()
+
+    def _leave(self, home: Path, let_go: Callable[[], None]) -> None:
+        """Remove what a worker had to itself, and what was kept for it."""
         self._remove(home)
+        let_go()
+
+
+def _nothing() -> None:
+    """There is no environment to let go."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cadence.errors import Cancelled, Refused
+from cadence.progress import Flag
 from cadence.storage.folders import PRIVATE, make_folder
 from cadence.storage.names import safe_component
 
@@ -50,7 +51,7 @@ def try_lock(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def file_lock(
-    path: Path, *, timeout: float | None = None, cancel: threading.Event | None = None, busy: str = "Try again later."
+    path: Path, *, timeout: float | None = None, cancel: Flag | None = None, busy: str = "Try again later."
 ) -> Iterator[None]:
     """Hold the lock at ``path`` for the length of a ``with`` block.
 
@@ -69,7 +70,7 @@ def file_lock(
 
 @contextlib.contextmanager
 def plugin_lock(
-    instance: Path, name: str, *, timeout: float | None = None, cancel: threading.Event | None = None
+    instance: Path, name: str, *, timeout: float | None = None, cancel: Flag | None = None
 ) -> Iterator[None]:
     """Hold the right to change one plugin, against the other threads and processes of this instance.
 
@@ -88,7 +89,7 @@ def plugin_lock(
         yield
 
 
-def _wait_for_lock(path: Path, timeout: float | None, cancel: threading.Event, busy: str) -> int:
+def _wait_for_lock(path: Path, timeout: float | None, cancel: Flag, busy: str) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
     pause = SHORTEST_POLL_SECONDS
     while (descriptor := try_lock(path)) is None:

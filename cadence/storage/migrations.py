@@ -90,3 +90,19 @@ def m005_grants(db: Database) -> None:
         CREATE TABLE grants (
             name TEXT PRIMARY KEY NOT NULL, revision INTEGER NOT NULL, grants TEXT NOT NULL
         ) STRICT""")
+
+
+@migrations()
+def m006_locks(db: Database) -> None:
+    """The locks of dependency environments, and which one a resolution of the same inputs came to last time.
+
+    ``versions.isolated`` says that the environment holds all a plugin imports.
+    """
+    db.execute("ALTER TABLE versions ADD COLUMN isolated INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE TABLE locks (environment TEXT PRIMARY KEY NOT NULL, lock TEXT NOT NULL) STRICT")
+    db.execute("""
+        CREATE TABLE resolutions (
+            inputs TEXT PRIMARY KEY NOT NULL, environment TEXT NOT NULL REFERENCES locks (environment),
+            resolved_at TEXT NOT NULL
+        ) STRICT""")
+    db.execute("CREATE INDEX resolutions_environment ON resolutions (environment)")

@@ -276,15 +276,18 @@ class VersionIndex(Connections):
         # An upsert and not a REPLACE, which would delete the row that plugins refers to.
         self.database.execute(
             """
-            INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+            INSERT INTO versions (name, version, install_id, sha256, size_bytes, installed_at, source, environment,
+                dependencies_installed, report, isolated)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
                 install_id = excluded.install_id, sha256 = excluded.sha256, size_bytes = excluded.size_bytes,
                 installed_at = excluded.installed_at, source = excluded.source, environment = excluded.environment,
-                dependencies_installed = excluded.dependencies_installed, report = excluded.report
+                dependencies_installed = excluded.dependencies_installed, report = excluded.report,
+                isolated = excluded.isolated
             """,
             (
                 *(record.ref.name, record.ref.version, record.install_id, record.sha256, record.size_bytes),
                 *(record.installed_at, record.source, record.environment),
-                *(_json(record.dependencies_installed), _json(record.report)),
+                *(_json(record.dependencies_installed), _json(record.report), record.isolated),
             ),
         )
 
@@ -333,6 +336,7 @@ def _version_record(row: Row) -> VersionRecord:
         environment=row["environment"],
         dependencies_installed=msgspec.json.decode(row["dependencies_installed"], type=tuple[str, ...]),
         grants_revision=row["grants_revision"],
+        isolated=bool(row["isolated"]),
     )
 
 

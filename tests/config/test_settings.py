@@ -28,6 +28,9 @@ DEFAULTS = {
     "CADENCE_MAX_PATH_DEPTH": 16,
     "CADENCE_MAX_CONCURRENT_INSTALLS": 2,
     "CADENCE_DEPENDENCY_IDLE_SECONDS": 120.0,
+    "CADENCE_WHEELHOUSE": None,
+    "CADENCE_OFFLINE": False,
+    "CADENCE_ALLOW_SDIST": False,
     "CADENCE_LOAD_SECONDS": 30.0,
     "CADENCE_CALL_SECONDS": 30.0,
     "CADENCE_MAX_MESSAGE_BYTES": 16 * MIB,
@@ -48,6 +51,9 @@ TEXTS = {
     "CADENCE_ENABLE_DIRECTORY_PLUGINS": ("False", False),
     "CADENCE_HOST": (" localhost ", "localhost"),
     "CADENCE_PORT": ("65535", 65535),
+    "CADENCE_WHEELHOUSE": ("/wheels", Path("/wheels")),
+    "CADENCE_OFFLINE": ("true", True),
+    "CADENCE_ALLOW_SDIST": ("yes", True),
     "CADENCE_LOAD_SECONDS": ("0.5", 0.5),
     "CADENCE_CALL_SECONDS": ("0.5", 0.5),
     "CADENCE_DEPENDENCY_IDLE_SECONDS": ("7", 7.0),
@@ -174,13 +180,13 @@ def test_the_readme_lists_exactly_the_settings_with_their_defaults() -> None:
     assert [variable for variable, _, _ in rows] == list(FIELDS)
     for variable, default, words in rows:
         assert words == FIELDS[variable].metadata["words"]
-        assert told(DEFAULTS[variable]) in default
+        assert told(variable, DEFAULTS[variable]) in default
 
 
-def told(default: object) -> str:
+def told(variable: str, default: object) -> str:
     """How the README writes a default."""
     if default is None:
-        return "in the instance"
+        return "in the instance" if "STORE" in variable else "none"
     if isinstance(default, Path):
         return f"`./{default.name}`"
     if isinstance(default, bool):

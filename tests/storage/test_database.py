@@ -58,6 +58,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m003_installs",
             "m004_servers",
             "m005_grants",
+            "m006_locks",
         ]
 
 

@@ -66,7 +66,7 @@ def test_no_two_modules_of_the_server_import_each_other() -> None:
 @pytest.mark.parametrize("path", SERVER, ids=module_name)
 def test_flask_is_only_at_the_top(path: Path) -> None:
     module = module_name(path)
-    allowed = module in ("cadence", "cadence.cli") or module.startswith("cadence.web")
+    allowed = module == "cadence" or module.startswith(("cadence.cli", "cadence.web"))
     assert allowed or not {name.split(".")[0] for name in imports(path)} & FLASK
 
 

@@ -1,0 +1,19 @@
+"""``flask serve``, ``flask doctor``, ``flask plugins …``: thin, each command one call on the parts and lines of text.
+
+They act on store and index directly, with and without a running server; a running one follows within a moment.
+"""
+
+from flask import Flask
+
+from cadence.cli.authoring import pack, validate
+from cadence.cli.grants import grant
+from cadence.cli.plugins import plugins
+from cadence.cli.serving import doctor, serve
+
+
+def register(app: Flask) -> None:
+    """Add the commands to the application's."""
+    for command in (validate, pack, grant):
+        plugins.add_command(command)
+    for command in (serve, doctor, plugins):
+        app.cli.add_command(command)

@@ -1,0 +1,62 @@
+"""What the commands share: the parts they work on, and how they end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import click
+import msgspec
+from flask import current_app
+
+from cadence.errors import CadenceError
+from cadence.parts import Parts, Running
+
+
+def parts() -> Parts:
+    """The parts of the application."""
+    found = current_app.extensions["cadence"]
+    assert isinstance(found, Parts)
+    return found
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Errors of ours become a message and exit code 1, never a traceback."""
+    try:
+        yield
+    except CadenceError as error:
+        plugin = f" ({error.ref.name} {error.ref.version})" if error.ref else ""
+        lines = [f"{error.message}{plugin}", *(f"  - {sentence}" for sentence in error.sentences)]
+        raise click.ClickException("\n".join(lines)) from None
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Have a command's refusals told as messages."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        with _in_words():
+            function(*args, **kwargs)
+
+    return wrapped
+
+
+@contextmanager
+def borrowed_runtime() -> Iterator[Running]:
+    """The runtime for one command; nothing of it is left afterwards."""
+    opened = parts()
+    try:
+        yield opened.start()
+    finally:
+        opened.close()
+
+
+def say_json(value: object) -> None:
+    """Print a value as JSON, indented."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def first_line(text: str) -> str:
+    """The first line of a text that may have many."""
+    return text.strip().partition("\n")[0]

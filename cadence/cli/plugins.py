@@ -1,0 +1,169 @@
+"""``flask plugins …``: what is installed, installing, deleting, reloading, calling."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from flask.cli import AppGroup
+
+from cadence.cli.command import borrowed_runtime, command, first_line, parts, say_json
+from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.model import InstallOptions, InstallResult, PluginRef, VersionRecord
+from cadence.parts import Running
+
+plugins = AppGroup("plugins", help="Manage plugins.")
+
+
+@plugins.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command
+def list_(as_json: bool) -> None:
+    """List every installed version."""
+    records = parts().index.versions()
+    if as_json:
+        say_json(records)
+    elif not records:
+        click.echo("No plugin is installed. Install one with: flask plugins upload NAME-VERSION.zip")
+    else:
+        width = max(len(record.ref.slug) for record in records)
+        for record in records:
+            mark = "active" if record.active else "      "
+            click.echo(f"{record.ref.slug:<{width}}  {mark}  {record.report.metadata.description}")
+
+
+@plugins.command("show")
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command
+def show(name: str, as_json: bool) -> None:
+    """Show one plugin: its versions, and the tools of the active one."""
+    records = parts().index.versions_of(name)
+    if not records:
+        raise NotFound(f"No plugin {name!r} is installed.")
+    if as_json:
+        say_json(records)
+        return
+    shown = next((record for record in records if record.active), records[0])
+    click.echo(f"{name}: {shown.report.metadata.description}")
+    for record in records:
+        click.echo(f"  {record.ref.version}{'  active' if record.active else ''}  installed {record.installed_at}")
+        click.echo(f"    {parts().store.folder(record.ref)}")
+    click.echo(f"Tools of {shown.ref.version}:")
+    for tool in shown.report.tools:
+        click.echo(f"  {tool.name}({', '.join(tool.parameters.get('properties', {}))})  {first_line(tool.description)}")
+
+
+@plugins.command("upload")
+@click.argument("archives", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a version that is installed already.")
+@click.option("--activate/--no-activate", default=None, help="Whether it answers now; by default if it is the highest.")
+@command
+def upload(archives: tuple[Path, ...], force: bool, activate: bool | None) -> None:
+    """Install plugins from their archives (NAME-VERSION.zip)."""
+    options = InstallOptions(force_overwrite=force, activate=activate)
+    with borrowed_runtime() as running:
+        failed = [archive for archive in archives if not _upload(running, archive, options)]
+    if failed:
+        sys.exit(1)
+
+
+def _upload(running: Running, archive: Path, options: InstallOptions) -> bool:
+    """One of several: a refusal is told and does not keep the others from being installed."""
+    try:
+        with archive.open("rb") as stream, running.receive() as file:
+            for chunk in iter(lambda: stream.read(1 << 16), b""):
+                file.write(chunk)
+            received = file.finish(archive.name)
+        result = running.installer.install(received, options)
+    except CadenceError as error:
+        click.echo(f"{archive.name}: {error.message}", err=True)
+        sentences = ["Use --force to replace it."] if _is_replaceable(error) else error.sentences
+        for sentence in sentences:
+            click.echo(f"  - {sentence}", err=True)
+        return False
+    _say_installed(result)
+    return True
+
+
+def _is_replaceable(error: CadenceError) -> bool:
+    return isinstance(error, PluginExists) and "force_overwrite" in error.in_words
+
+
+def _say_installed(result: InstallResult) -> None:
+    state = "active" if result.activated else "installed, not active"
+    click.echo(f"{result.ref.slug}: {state}; tools: {', '.join(result.tools) or 'none'}")
+    for warning in result.warnings:
+        click.echo(f"  warning: {warning}")
+
+
+@plugins.command("delete")
+@click.argument("name")
+@click.argument("version")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command
+def delete(name: str, version: str, yes: bool) -> None:
+    """Delete one installed version: its folder, its archive, its entry."""
+    ref = PluginRef(name, version)
+    if parts().index.version(ref) is None:
+        raise NotFound(f"{name} {version} is not installed.")
+    if not yes:
+        click.confirm(f"Delete {ref.slug}, its folder and its archive?", abort=True)
+    with borrowed_runtime() as running:
+        fallback = running.installer.delete(ref)
+    click.echo(f"{ref.slug} is deleted." + (f" {name} {fallback} is active now." if fallback else ""))
+
+
+@plugins.command("reload")
+@command
+def reload() -> None:
+    """Have every running server load all plugins anew, and show what each answers."""
+    from cadence.reconciler import await_answers
+
+    opened = parts()
+    alive = opened.servers()
+    generation = opened.index.request_reload()
+    if not alive:
+        click.echo("No server is running; plugins are loaded when one starts.")
+        return
+    answers = await_answers(opened.index, generation, alive)
+    failed = False
+    for answer in answers:
+        if answer.report is None:
+            failed = True
+            click.echo(f"server {answer.pid}: no answer")
+            continue
+        report = answer.report
+        failed = failed or report.failed > 0
+        click.echo(f"server {answer.pid}: {report.loaded} loaded, {report.healthy} healthy, {report.failed} failed")
+        for plugin in report.plugins:
+            words = plugin.error or f"{plugin.ms:.0f} ms"
+            click.echo(f"  {plugin.name} {plugin.version}: {words}")
+    if failed:
+        sys.exit(1)
+
+
+@plugins.command("call")
+@click.argument("name")
+@click.argument("tool")
+@click.argument("arguments", default="{}")
+@command
+def call(name: str, tool: str, arguments: str) -> None:
+    """Call a tool of the active version, in a worker of this command's own; ARGUMENTS is a JSON object."""
+    try:
+        args = msgspec.json.decode(arguments, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise click.BadParameter(f"must be a JSON object: {error}.", param_hint="ARGUMENTS") from None
+    record = _active(name)
+    with borrowed_runtime() as running:
+        running.live_set.reconcile({name: record}, parts().index.generation())
+        result = running.live_set.call(name, tool, args)
+        say_json(result.result)
+
+
+def _active(name: str) -> VersionRecord:
+    record = parts().index.active().get(name)
+    if record is None:
+        raise NotFound(f"No plugin {name!r} is active. flask plugins list shows what is installed.")
+    return record
