@@ -71,13 +71,11 @@ def _schema_of_mapping(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 def _schema_of_class(shape: type) -> dict[str, Any]:
     # Imported here: a plugin whose schema is a mapping, and the server, need none of it.
-    from pydantic import BaseModel, TypeAdapter
+    from cadence_sdk._runtime import compatibility
 
     if is_typeddict(shape):
         # LangChain's reading of ``Annotated[type, default, "description"]`` is the one the 1.x SDK had.
-        from langchain_core.utils.function_calling import convert_to_json_schema
-
-        return convert_to_json_schema(shape)
-    if dataclasses.is_dataclass(shape) or issubclass(shape, BaseModel):
-        return TypeAdapter(shape).json_schema()
+        return compatibility.schema_of_typed_dict(shape)
+    if dataclasses.is_dataclass(shape) or compatibility.is_any_model(shape):
+        return compatibility.schema_of_class(shape)
     raise TypeError(f"{shape.__name__} is no TypedDict, dataclass or Pydantic model")

@@ -8,18 +8,17 @@ from collections.abc import Callable
 from typing import Any, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import (
-    BaseTool,
+from langchain_core.tools import BaseTool, Tool, ToolException
+from pydantic import BaseModel, ValidationError
+
+from cadence_sdk._runtime.compatibility import (
     InjectedToolArg,
     InjectedToolCallId,
-    Tool,
-    ToolException,
-    create_schema_from_function,
+    ValidationErrorV1,
+    call_schema,
+    is_model,
+    model_of_function,
 )
-from pydantic import BaseModel, ValidationError
-from pydantic.v1 import BaseModel as BaseModelV1
-from pydantic.v1 import ValidationError as ValidationErrorV1
-
 from cadence_sdk._runtime.plain_schema import plain_schema
 
 Arguments = dict[str, Any]
@@ -44,10 +43,10 @@ class ArgumentsInvalid(Exception):
 
 def sentences_of(error: ValidationError | ValidationErrorV1) -> tuple[str, ...]:
     """Pydantic's complaints, one sentence for each argument: ```a`: Input should be a valid integer``."""
-    if isinstance(error, ValidationError):
-        details: Any = error.errors(include_url=False, include_context=False, include_input=False)
+    if isinstance(error, ValidationErrorV1):
+        details: Any = error.errors()
     else:
-        details = error.errors()
+        details = error.errors(include_url=False, include_context=False)
     return tuple(_sentence(detail["loc"], detail["msg"]) for detail in details)
 
 
@@ -72,19 +71,17 @@ def _json_schema(tool: BaseTool) -> dict[str, Any]:
         return declared
     if declared is None and isinstance(tool, Tool):
         return {"properties": {"tool_input": {"type": "string"}}, "required": ["tool_input"]}
-    if _is_model(declared) and not injected_names(tool):
+    if is_model(declared) and not injected_names(tool):
         # tool_call_schema would build a second model only to leave nothing out.
         return plain_schema(declared) or declared.model_json_schema()
-    exposed: Any = _model_of_run(tool) if declared is None else tool.tool_call_schema
-    return exposed.model_json_schema() if _is_model(exposed) else exposed.schema()  # type: ignore[no-any-return]
+    exposed: Any = _model_of_run(tool) if declared is None else call_schema(tool)
+    return exposed.model_json_schema() if is_model(exposed) else exposed.schema()  # type: ignore[no-any-return]
 
 
 def _model_of_run(tool: BaseTool) -> Any:
     """The arguments of ``_run``, where a tool declares none: what LangChain infers, without the configuration."""
     hidden = [*_RUN_ARGUMENTS, config_parameter(tool._run)]
-    return create_schema_from_function(
-        tool.name, tool._run, filter_args=[name for name in hidden if name], include_injected=False
-    )
+    return model_of_function(tool.name, tool._run, [name for name in hidden if name])
 
 
 def config_parameter(function: Callable[..., Any] | None) -> str | None:
@@ -100,7 +97,7 @@ def injected_names(tool: BaseTool) -> frozenset[str]:
     """The arguments that LangChain injects: they may be given but are not asked of a model."""
     names: frozenset[str] = getattr(tool, "_injected_args_keys", frozenset())
     declared: Any = tool.args_schema
-    if not _is_model(declared):
+    if not is_model(declared):
         return names
     fields = declared.model_fields.items()
     return names | {name for name, field in fields if _is_marked(field.metadata, InjectedToolArg)}
@@ -109,7 +106,7 @@ def injected_names(tool: BaseTool) -> frozenset[str]:
 def wants_call_id(tool: BaseTool) -> bool:
     """Whether an argument is the id of the model's tool call."""
     declared: Any = tool.args_schema
-    fields = declared.model_fields.values() if _is_model(declared) else ()
+    fields = declared.model_fields.values() if is_model(declared) else ()
     return "tool_call_id" in injected_names(tool) or any(
         _is_marked(field.metadata, InjectedToolCallId) for field in fields
     )
@@ -124,7 +121,7 @@ def preparation(tool: BaseTool) -> Prepare | None:
     declared: Any = tool.args_schema
     if declared is None or isinstance(declared, dict):
         prepare: Prepare = _as_given
-    elif not _is_model(declared) or _serializes_specially(declared):
+    elif not is_model(declared) or _serializes_specially(declared):
         return None
     elif not declared.model_fields:
         prepare = _without
@@ -172,10 +169,6 @@ def _single(prepare: Prepare, name: str) -> Prepare:
         return values, {}
 
     return prepare_single
-
-
-def _is_model(schema: Any) -> bool:
-    return isinstance(schema, type) and issubclass(schema, BaseModel) and not issubclass(schema, BaseModelV1)
 
 
 def _serializes_specially(model: type[BaseModel]) -> bool:

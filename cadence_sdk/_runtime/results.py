@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 from pydantic import BaseModel
-from pydantic.v1 import BaseModel as BaseModelV1
 
+from cadence_sdk._runtime.compatibility import BaseModelV1
 from cadence_sdk._runtime.failure import text_of
 
 
@@ -29,10 +29,10 @@ def to_json(value: Any) -> msgspec.Raw:
 
 def _plain(value: Any) -> Any:
     """Values of types that ``msgspec`` does not know, in those it knows."""
+    if isinstance(value, BaseModelV1):  # with Pydantic 1 there is no other
+        return json.loads(value.json())
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
-    if isinstance(value, BaseModelV1):
-        return json.loads(value.json())
     # Subclasses of the JSON types, among them numpy.float64; the base class's method, not the subclass's own.
     if isinstance(value, str):
         return str.__str__(value)

@@ -132,7 +132,7 @@ class ToolCall:
         return flag if isinstance(flag, str) else flag(error)
 
     def _content(self, response: Any) -> Any:
-        if self._tool.response_format != "content_and_artifact":
+        if getattr(self._tool, "response_format", "content") != "content_and_artifact":  # from langchain-core 0.2.19 on
             return response
         if isinstance(response, tuple) and len(response) == 2:
             return response[0]
@@ -255,7 +255,7 @@ def _raise_if_refused(error: Any) -> None:
     """Raise :class:`ArgumentsInvalid` when LangChain raised the error while it read the arguments."""
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_name == "_to_args_and_kwargs":
+        if traceback.tb_frame.f_code.co_name in ("_to_args_and_kwargs", "_parse_input"):
             raise ArgumentsInvalid(*sentences_of(error)) from error
         traceback = traceback.tb_next
 

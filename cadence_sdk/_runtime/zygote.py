@@ -8,6 +8,8 @@ server: it is started with an empty environment and gets none later.
 One worker is always forked ahead. It takes the memory that loading a plugin will write to, and waits, so that a plugin
 that starts waits neither for the fork nor for the page faults that follow one.
 
+A *bare* zygote is the same without the warmth: it has imported no package, see :mod:`cadence_sdk._runtime.fresh`.
+
 Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE GROUPS…``, where ``CONFINE`` is 1 or 0, ``GROUPS`` are the
 folders in which workers make control groups for themselves, and ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
 packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when that socket closes, and its workers with
@@ -22,16 +24,28 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from cadence_sdk._runtime import rehearsal, wire
+from cadence_sdk._runtime import wire
 from cadence_sdk._runtime.lockdown import host as host_
 from cadence_sdk._runtime.lockdown.confinement import Confinement, Lockdown
 from cadence_sdk._runtime.membership import enter_groups
 from cadence_sdk._runtime.process import die_with_parent, keep_only, keep_standard_and, take_surroundings
 
 _MAX_PACKET_BYTES = 65536
+
+
+class _Stock(NamedTuple):
+    """What workers have: set up before the first fork, and taken up in each of them.
+
+    ``take_memory`` is called in a worker that waits for its request, ``run`` once it is locked down, with the request
+    as it came, and decoded.
+    """
+
+    prepare: Callable[[Lockdown | None], None]
+    take_memory: Callable[[], None]
+    run: Callable[[bytes, wire.WorkerSpec, socket.socket], None]
 
 
 class _Spare(NamedTuple):
@@ -42,15 +56,21 @@ class _Spare(NamedTuple):
     socket: socket.socket
 
 
-def main(control_fd: int, groups: Sequence[str], *, confine: bool) -> None:
-    """Warm up, say so by a packet, then fork on request until the server is gone.
+def start(arguments: Sequence[str], *, bare: bool) -> None:
+    """Be the zygote that these arguments ask for, which are described above.
 
-    :param groups: the folders in which workers make control groups for themselves.
-    :param confine: whether workers lock themselves down.
+    :param bare: whether it is one that has imported no package.
     """
+    control_fd, confine, *groups = arguments
+    _main(int(control_fd), groups, confine=confine == "1", bare=bare)
+
+
+def _main(control_fd: int, groups: Sequence[str], *, confine: bool, bare: bool) -> None:
+    """Warm up, say so by a packet, then fork on request until the server is gone."""
     host = host_.probe(host_.enter(control_fd)) if confine else None
-    lockdown = Lockdown(host) if host else None
-    rehearsal.warm_up(lockdown)
+    lockdown = Lockdown(host, host_.interpreter_folders(packages=not bare)) if host else None
+    stock = _nothing() if bare else _warmth()
+    stock.prepare(lockdown)
     wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -59,17 +79,33 @@ def main(control_fd: int, groups: Sequence[str], *, confine: bool) -> None:
     control.send(
         wire.encode(wire.Ready(host_.layers(host), users=host.users, asks=host.seccomp) if host else wire.Ready())
     )
-    _Zygote(control, wake_read, lockdown, groups).run()
+    _Zygote(control, wake_read, lockdown, groups, stock).run()
+
+
+def _warmth() -> _Stock:
+    from cadence_sdk._runtime import rehearsal
+    from cadence_sdk._runtime.main import run
+
+    return _Stock(rehearsal.warm_up, rehearsal.take_memory, lambda _, spec, channel: run(spec, channel))
+
+
+def _nothing() -> _Stock:
+    from cadence_sdk._runtime import fresh
+
+    return _Stock(lambda _: fresh.prepare(), lambda: None, fresh.run)
 
 
 class _Zygote:
     """Keeps one worker forked ahead and hands it the next request, so that a fork is never waited for."""
 
-    def __init__(self, control: socket.socket, wake: int, lockdown: Lockdown | None, groups: Sequence[str]) -> None:
+    def __init__(
+        self, control: socket.socket, wake: int, lockdown: Lockdown | None, groups: Sequence[str], stock: _Stock
+    ) -> None:
         self._control = control
         self._wake = wake
         self._lockdown = lockdown
         self._groups = groups
+        self._stock = stock
         self._spare: _Spare | None = None
         self._workers: set[int] = set()
 
@@ -86,7 +122,7 @@ class _Zygote:
         poller.register(self._wake, select.POLLIN)
         while True:
             with contextlib.suppress(OSError):  # the host gives no process now: then at the next request, or not
-                self._spare = self._spare or _fork_spare(self._lockdown, self._groups)
+                self._spare = self._spare or _fork_spare(self._lockdown, self._groups, self._stock)
             ready = {fd for fd, _ in poller.poll()}
             if self._wake in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -118,7 +154,7 @@ class _Zygote:
     def _hand_over(self, packet: bytes, descriptors: list[int]) -> _Spare:
         """Give the request to the worker forked ahead, or to a new one where that has died."""
         for spare in (self._spare, None):
-            worker = spare or _fork_spare(self._lockdown, self._groups)
+            worker = spare or _fork_spare(self._lockdown, self._groups, self._stock)
             self._spare = None
             try:
                 socket.send_fds(worker.socket, [packet], descriptors)
@@ -152,17 +188,19 @@ class _Zygote:
                 self._control.send(wire.encode(wire.Exited(pid, status, grown_kb)))
 
 
-def _fork_spare(lockdown: Lockdown | None, groups: Sequence[str]) -> _Spare:
+def _fork_spare(lockdown: Lockdown | None, groups: Sequence[str], stock: _Stock) -> _Spare:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     zygote = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become_worker(theirs.fileno(), zygote, lockdown, groups)
+        _become_worker(theirs.fileno(), zygote, lockdown, groups, stock)
     theirs.close()
     return _Spare(pid, os.pidfd_open(pid), ours)
 
 
-def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, groups: Sequence[str]) -> None:
+def _become_worker(
+    request_fd: int, zygote: int, lockdown: Lockdown | None, groups: Sequence[str], stock: _Stock
+) -> None:
     try:
         die_with_parent(zygote)
         signal.set_wakeup_fd(-1)
@@ -173,7 +211,7 @@ def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, grou
         # Before its view of the mounts is read-only.
         outside = enter_groups(groups)
         confinement = Confinement(lockdown) if lockdown else None
-        rehearsal.take_memory()
+        stock.take_memory()
         packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
         if packet:
             requests.detach()
@@ -181,13 +219,12 @@ def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, grou
             channel = keep_only(channel_fd, log_fd, confinement.descriptors if confinement else ())
             if outside is not None:
                 raise outside  # not before, so that it stands in the plugin's log
-            spec = wire.decode_spec(wire.receive_frame(channel))
+            frame = wire.receive_frame(channel)
+            spec = wire.decode_spec(frame)
             if confinement:
                 confinement.apply(spec, channel)
             take_surroundings(spec)
-            from cadence_sdk._runtime.main import run
-
-            run(spec, channel)
+            stock.run(frame, spec, channel)
     except BaseException:  # noqa: BLE001  (for the plugin's log; nobody else is left to tell)
         traceback.print_exc()
     finally:
@@ -196,4 +233,4 @@ def _become_worker(request_fd: int, zygote: int, lockdown: Lockdown | None, grou
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[3:], confine=bool(int(sys.argv[2])))
+    start(sys.argv[1:], bare=False)

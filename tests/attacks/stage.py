@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import os
 import shutil
 import socket
@@ -18,22 +19,26 @@ import pytest
 import requests
 
 from tests.building import archive_bytes, plugin_files
+from tests.runtime.isolation import EVERYTHING, copy_packages
 from tests.server.process import COMMAND, PATIENCE_SECONDS, ROOT, Server, await_true, environment, free_port
 
 PLUGINS = Path(__file__).parent / "plugins"
 LAUNCHER = Path(__file__).parent / "ordinary_user.py"
+ISOLATING_SERVER = "tests.attacks.isolating_server"
 #: A user that has nothing on any machine, for the server of the ordinary user where the tests run as root.
 UNUSED_UID = 65533
 
 User = Literal["root", "ordinary"]
 USERS: tuple[User, ...] = ("root", "ordinary")
-#: How a worker comes to be. The fresh interpreter's kind joins this list once there is one.
-Kind = Literal["forked"]
-KINDS: tuple[Kind, ...] = ("forked",)
+#: How a worker comes to be: forked from the warm zygote, or, as those of isolated plugins, a fresh interpreter.
+Kind = Literal["forked", "fresh"]
+KINDS: tuple[Kind, ...] = ("forked", "fresh")
 Sandbox = Literal["off", "prefer"]
 
 #: Small, so that an attack that gets past them does the host no harm.
 MEMORY_MB, DATA_MB, THREADS, OPEN_FILES = 96, 32, 64, 128
+#: What a fresh worker may have more: it loads LangChain by itself, in memory that counts as the plugin's.
+OWN_PACKAGES_MB = 64
 #: Processes of a plugin that was granted some.
 PROCESSES = 4
 
@@ -69,9 +74,13 @@ class Answer(NamedTuple):
 
 
 class AttackedServer(Server):
-    """A ``flask serve`` of a user's, of whom its environment holds a secret."""
+    """A ``flask serve`` of a user's, of whom its environment holds a secret.
 
-    def __init__(self, folder: Path, uid: int | None, **settings: str) -> None:
+    :param packages: what the plugins have that are isolated.
+    """
+
+    def __init__(self, folder: Path, uid: int | None, kind: Kind, packages: Path, **settings: str) -> None:
+        self._kind = kind
         self.instance = folder / "instance"
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
@@ -79,7 +88,7 @@ class AttackedServer(Server):
         self._log = folder / f"{self.port}.log"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*_as_user(uid, folder), *COMMAND, "serve"],
+                [*_as_user(uid, folder, packages), *isolating_command(packages), "serve"],
                 cwd=ROOT,
                 env=environment(self.instance, CADENCE_PORT=str(self.port), HOME=str(folder), **settings),
                 stdin=subprocess.DEVNULL,
@@ -93,10 +102,13 @@ class AttackedServer(Server):
         return [process for process in found if process.ppid() not in {one.pid for one in found}]
 
     def zygote(self) -> psutil.Process:
-        """The process that the server asks for workers."""
-        serving = self.serving_process()
-        (found,) = (child for child in serving.children() if "zygote" in " ".join(child.cmdline()))
+        """The process that the server asks for the workers of the attackers."""
+        (found,) = (child for child in self.zygotes() if ("-m" in child.cmdline()) == (self._kind == "forked"))
         return found
+
+    def zygotes(self) -> list[psutil.Process]:
+        """All processes that the server asks for workers."""
+        return [child for child in self.serving_process().children() if "zygote" in " ".join(child.cmdline())]
 
     def _runs(self, process: psutil.Process, plugin: str) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -107,12 +119,13 @@ class AttackedServer(Server):
 class Stage:
     """One server for many attacks, each from a plugin of its own kind; plugins are installed when first needed.
 
+    :param packages: what the plugins have that are isolated.
     :ivar instance: the server's folder.
     :ivar outside: a folder beside it that anyone on the machine may write to, as there is on every machine; but for
         the confinement nothing keeps a plugin from it.
     """
 
-    def __init__(self, variant: Variant, folder: Path, **settings: str) -> None:
+    def __init__(self, variant: Variant, folder: Path, packages: Path, **settings: str) -> None:
         self.variant = variant
         self.uid = UNUSED_UID if variant.user == "ordinary" and os.geteuid() == 0 else None
         self.secret = new_secret()
@@ -121,7 +134,8 @@ class Stage:
         self.outside.chmod(0o777)
         if self.uid is not None:
             os.chown(folder, self.uid, self.uid)
-        self.server = AttackedServer(folder, self.uid, **{**_settings(variant, self.secret), **settings})
+        settings = {**_settings(variant, self.secret), **settings}
+        self.server = AttackedServer(folder, self.uid, variant.kind, packages, **settings)
         self.instance = self.server.instance
         self.permitted = socket.create_server(("127.0.0.1", 0), backlog=1000)
         self._installed: set[str] = set()
@@ -172,7 +186,8 @@ class Stage:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and "__pycache__" not in path.parts
         }
-        archive = archive_bytes(plugin_files(name, files=sources))
+        required = (EVERYTHING,) if self.variant.kind == "fresh" else ()
+        archive = archive_bytes(plugin_files(name, files=sources, dependencies=required))
         answer = self.server.upload(archive, f"{name}-1.0.0.zip")
         assert answer.status_code == 201, answer.text
         if name != plugin:
@@ -229,9 +244,10 @@ def stage(variant: Variant, **settings: str) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="cadence-attacks-"))
     folder.chmod(0o755)
     try:
-        made = Stage(variant, folder, **settings)
+        made = Stage(variant, folder, packages(), **settings)
         try:
             made.server.await_ready()
+            made.install("bystander")  # so that the zygote of its kind runs
             yield made
         finally:
             made.close()
@@ -255,17 +271,38 @@ def run_as(uid: int | None) -> Mapping[str, Any]:
     return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
 
 
-def _as_user(uid: int | None, folder: Path) -> list[str]:
+@functools.cache
+def packages() -> Path:
+    """All that the attacking plugins import, for those that are isolated. :func:`remove_packages` removes it."""
+    folder = Path(tempfile.mkdtemp(prefix="cadence-attacks-packages-"))
+    folder.chmod(0o755)
+    return copy_packages(folder / "packages", "numpy", "requests")
+
+
+def remove_packages() -> None:
+    """Remove what :func:`packages` made, where it did."""
+    if packages.cache_info().currsize:
+        shutil.rmtree(packages().parent)
+        packages.cache_clear()
+
+
+def isolating_command(packages: Path) -> list[str]:
+    """As the server's ``COMMAND``, for a server that has these packages for isolated plugins."""
+    python, _, _, *arguments = COMMAND
+    return [python, "-m", ISOLATING_SERVER, str(packages), *arguments]
+
+
+def _as_user(uid: int | None, folder: Path, packages: Path) -> list[str]:
     if uid is None:
         return []
-    needed = {str(ROOT), str(folder), sys.prefix, sys.base_prefix}
+    needed = {str(ROOT), str(folder), str(packages), sys.prefix, sys.base_prefix}
     return [sys.executable, str(LAUNCHER), str(uid), *sorted(needed), "--"]
 
 
 def _settings(variant: Variant, secret: str) -> dict[str, str]:
     return {
         "CADENCE_SANDBOX": variant.sandbox,
-        "CADENCE_PLUGIN_MEMORY_MB": str(MEMORY_MB),
+        "CADENCE_PLUGIN_MEMORY_MB": str(MEMORY_MB + (OWN_PACKAGES_MB if variant.kind == "fresh" else 0)),
         "CADENCE_PLUGIN_DATA_MB": str(DATA_MB),
         "CADENCE_PLUGIN_THREADS": str(THREADS),
         "CADENCE_PLUGIN_OPEN_FILES": str(OPEN_FILES),

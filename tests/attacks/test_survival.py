@@ -23,7 +23,11 @@ def survivors() -> Iterator[list[psutil.Process]]:
     """Processes to be ended after the test, in case that they did survive."""
     found: list[psutil.Process] = []
     yield found
-    for process in found:
+    end(found)
+
+
+def end(processes: list[psutil.Process]) -> None:
+    for process in processes:
         if not is_over(process):
             process.kill()
 
@@ -37,15 +41,17 @@ def start(stage: Stage, tool: str) -> Path:
     return path
 
 
-def end_server_and_zygote(stage: Stage) -> list[psutil.Process]:
-    """Kill both as when the host runs out of memory; the zygote has no moment to end anybody."""
+def end_server_and_zygotes(stage: Stage) -> list[psutil.Process]:
+    """Kill all as when the host runs out of memory; the zygotes have no moment to end anybody."""
     family = stage.server.family()
-    zygote, serving = stage.server.zygote(), stage.server.serving_process()
-    zygote.suspend()
+    zygotes, serving = stage.server.zygotes(), stage.server.serving_process()
+    for zygote in zygotes:
+        zygote.suspend()
     stage.server.process.kill()
     await_true(lambda: is_over(serving), "the server's end")
-    zygote.kill()
-    await_true(lambda: is_over(zygote), "the zygote's end")
+    for zygote in zygotes:
+        zygote.kill()
+    await_true(lambda: all(is_over(zygote) for zygote in zygotes), "the zygotes' end")
     return family
 
 
@@ -78,8 +84,11 @@ def after_the_end(
         if tool == "leave":
             place.grant("survivor", processes=4)
         path = start(place, tool)
-        survivors += end_server_and_zygote(place)
-        yield path
+        survivors += end_server_and_zygotes(place)
+        try:
+            yield path
+        finally:
+            end(survivors)  # before the stage is removed, into which they still write
 
 
 @pytest.mark.parametrize("tool", ["stay", "leave"])

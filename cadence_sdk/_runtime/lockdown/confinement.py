@@ -80,11 +80,12 @@ class Lockdown:
     """What all workers of a host have in common, found out and set up once, in the zygote.
 
     :param host: what it has.
+    :param interpreter: where the code lies that all of them may read.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, interpreter: tuple[str, ...] | None = None) -> None:
         self.host = host
-        self.interpreter = interpreter_folders()
+        self.interpreter = interpreter or interpreter_folders()
         self.interpreter_for_others = identity.readable_by_others(self.interpreter)
         self.names = names.install()
         self.filters = (
@@ -161,5 +162,7 @@ class Confinement:
         if spec.limits.processes > 0:
             if self._host.mounts:
                 rules.allow(landlock.READ | landlock.WRITE, [_SHARED_MEMORY])
-            python = {sys.executable, os.path.realpath(sys.executable), f"{sys.prefix}/pyvenv.cfg"}
+            # Where it looks for its own prefix; this process may have been started without.
+            configuration = str(Path(sys.executable).parents[1] / "pyvenv.cfg")
+            python = {sys.executable, os.path.realpath(sys.executable), configuration}
             rules.allow(landlock.READ | landlock.EXECUTE, [*_PROGRAMS, *python, *code])

@@ -113,10 +113,13 @@ def _load_a_filter() -> None:
     seccomp.load(filters.code(pid=os.getpid(), network=True, processes=True))
 
 
-def interpreter_folders() -> tuple[str, ...]:
-    """Where Python, the packages beside it and the SDK lie."""
+def interpreter_folders(*, packages: bool = True) -> tuple[str, ...]:
+    """Where Python and the SDK lie.
+
+    :param packages: whether where the packages beside them lie is of it.
+    """
     paths = sysconfig.get_paths()
-    places = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    places = {paths[name] for name in ("stdlib", "platstdlib", *(("purelib", "platlib") if packages else ()))}
     library = sysconfig.get_config_var("LIBDIR")
     return tuple(sorted({*places, *([library] if library else []), str(Path(cadence_sdk.__file__).parent)}))
 
