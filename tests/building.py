@@ -88,7 +88,7 @@ def _indented(body: str) -> str:
     return "".join(f"\n    {line}" if line else "\n" for line in ["", *lines]) + "\n" if lines else ""
 
 
-def archive_bytes(files: Mapping[str, str]) -> bytes:
+def archive_bytes(files: Mapping[str, str | bytes] | Mapping[str, str]) -> bytes:
     """A ZIP archive of some files."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,14 +1,15 @@
 """One run of the ``uv`` program: its output as it comes, its end when it is cancelled or makes no progress."""
 
 import contextlib
+import errno
 import os
-import re
 import selectors
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -17,6 +18,7 @@ import psutil
 import uv
 from msgspec import Struct
 
+from cadence.dependencies.terminal import Lines, Screen, presentable
 from cadence.errors import Cancelled, StorageFull
 from cadence.progress import Flag
 
@@ -25,10 +27,11 @@ _TICK_SECONDS = 0.05
 _MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 # Where there is no project of anyone whose settings uv could pick up; those of the user and the system hold.
 _WORKING_DIRECTORY = "/"
-_COMMON = ("--python", sys.executable, "--no-python-downloads", "--no-sources", "--no-progress", "--color", "never")
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s`'\"<>]+")
-_FOLDERS = re.compile(r"(?<![\w.:])/(?:[^\s`'\"/]+/)+")
+_COMMON = ("--no-python-downloads", "--no-sources", "--color", "never")
+# Has it draw its progress whatever terminal the server was started from, or none.
+_DRAWING = ("/usr/bin/env", "TERM=xterm")
+# Reads from one stream before the others, and the clock, have their turn.
+_MOST_READS = 64
 
 
 class Ended(Exception):
@@ -75,6 +78,9 @@ class Uv:
     :param on_count: is given how many packages are ready, and of how many, while they are fetched and installed.
     :param cancelled: ends the run when it is set.
     :param options: where packages come from.
+    :param python: the interpreter for which it resolves and installs; by default the server's own.
+    :param builds: whether source distributions may be built, instead of only wheels taken.
+    :param verify: is called after each run that uv says was good, and refuses what came of it by raising.
     """
 
     def __init__(
@@ -85,12 +91,18 @@ class Uv:
         on_count: Callable[[int, int], None] = lambda *_: None,
         cancelled: Flag | None = None,
         options: IndexOptions | None = None,
+        python: str | None = None,
+        builds: bool = False,
+        verify: Callable[[], object] = lambda: None,
     ) -> None:
         self.idle_seconds = idle_seconds
+        self.builds = builds
+        self._verify = verify
         self._on_line = on_line
         self._on_count = on_count
         self._cancelled = cancelled
         self._options = options or IndexOptions()
+        self._python = python or sys.executable
 
     def raise_if_cancelled(self) -> None:
         """Stop here when the install is no longer wanted.
@@ -100,132 +112,164 @@ class Uv:
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled
 
-    def run(self, *arguments: str, stdin: str) -> Output:
-        """Run ``uv pip`` with ``arguments`` to its end, for the server's own Python.
+    def say(self, line: str) -> None:
+        """Have a line told among those of uv."""
+        self._on_line(presentable(line))
+
+    def run(self, *arguments: str, stdin: str, packages: int = 0) -> Output:
+        """Run ``uv pip`` with ``arguments`` to its end.
 
         Nothing of it is left running when this returns or raises, nor when the server dies under it.
 
+        :param packages: how many will be ready in the end, to count them; 0 where that is not known.
         :raises Cancelled: when it was cancelled.
         :raises Ended: when it made no progress, or said more than anyone could read.
         :raises StorageFull: when there was no room on the disk.
         """
         self.raise_if_cancelled()
-        command = [uv.find_uv_bin(), "pip", *arguments, *_COMMON, *self._options.arguments()]
-        with _started(command, stdin) as process:
-            lines = _Lines(self._on_line)
-            stdout = self._follow(process, lines)
+        command = [uv.find_uv_bin(), "pip", *arguments, "--python", self._python, *_COMMON, *self._options.arguments()]
+        with _started(command, stdin) as (process, stderr, is_terminal):
+            lines = Screen(self._on_line, self._on_count, packages) if is_terminal else Lines(self._on_line)
+            stdout = self._follow(process, stderr, lines)
             # Seen but not yet reaped: its id has to stay its own until its group has been ended.
             ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         if "No space left on device" in lines.text or "Disk quota exceeded" in lines.text:
             raise StorageFull("There is no room for the packages that the plugin needs.")
         code = ended.si_status if ended is not None and ended.si_code == os.CLD_EXITED else -1
+        if code == 0:
+            self._verify()
         return Output(code, stdout.decode(errors="replace"), lines.text)
 
-    def _follow(self, process: subprocess.Popen[bytes], lines: "_Lines") -> bytes:
-        """Take what it says until it closes both pipes."""
+    def _follow(self, process: subprocess.Popen[bytes], stderr: int, lines: Lines) -> bytes:
+        """Take what it says until it closes both streams."""
         stdout = bytearray()
         progress = _Progress(process.pid, self.idle_seconds)
+        assert process.stdout is not None
         with selectors.DefaultSelector() as selector:
-            for stream, take in ((process.stdout, stdout.extend), (process.stderr, lines.feed)):
-                assert stream is not None
+            for stream, take in ((process.stdout.fileno(), stdout.extend), (stderr, lines.feed)):
+                os.set_blocking(stream, False)
                 selector.register(stream, selectors.EVENT_READ, take)
             while selector.get_map():
+                progress.look()
                 for key, _ in selector.select(_TICK_SECONDS):
-                    chunk = os.read(key.fd, 65536)
-                    key.data(chunk)
-                    progress.received(len(chunk))
-                    if not chunk:
-                        selector.unregister(key.fileobj)
+                    for chunk in _chunks(key.fd):
+                        key.data(chunk)
+                        progress.received(len(chunk))
+                        if not chunk:
+                            selector.unregister(key.fd)
                 self.raise_if_cancelled()
-                progress.check()
+                if len(stdout) + lines.size_bytes > _MAX_OUTPUT_BYTES:
+                    raise Ended("said more than anyone could read")
+                progress.check(len(stdout) + lines.steps)
         return bytes(stdout)
 
 
+def _chunks(stream: int) -> Iterator[bytes]:
+    """What can be read now; at the end of the stream, nothing at all once."""
+    for _ in range(_MOST_READS):
+        try:
+            chunk = os.read(stream, 65536)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            chunk = b""  # so a terminal says that nobody has it open any more (Linux, pty(7))
+        yield chunk
+        if not chunk:
+            return
+
+
 class _Progress:
-    """Whether a process does anything: a download is long silent, but it writes what it gets."""
+    """Whether a process does anything: a download is long silent, but it writes what it gets.
+
+    What it writes to us is not counted in, or else the spinner that it draws would be progress for ever.
+    """
 
     def __init__(self, pid: int, idle_seconds: float) -> None:
         self._process = psutil.Process(pid)
         self._idle_seconds = idle_seconds
         self._received_bytes = 0
-        self._seen = (0, 0)
+        self._looked = (0, 0)
+        self._most = [0, 0, 0]
         self._deadline = time.monotonic() + idle_seconds
 
     def received(self, count: int) -> None:
+        """Count what it said."""
         self._received_bytes += count
 
-    def check(self) -> None:
-        if self._received_bytes > _MAX_OUTPUT_BYTES:
-            raise Ended("said more than anyone could read")
-        seen = (self._received_bytes, self._written_bytes())
-        if seen != self._seen:
-            self._seen = seen
+    def look(self) -> None:
+        """Look at what it has read and written; before what it said is taken, lest something said be missing."""
+        # Not every system tells, and no one tells of a process that has ended: then only what it says counts.
+        with contextlib.suppress(psutil.Error, AttributeError, NotImplementedError):
+            counters = self._process.io_counters()
+            self._looked = (counters.read_chars, counters.write_chars)
+
+    def check(self, steps: int) -> None:
+        """End it when nothing has risen for too long; ``steps`` are what it said."""
+        read, written = self._looked
+        most = list(map(max, (steps, read, written - self._received_bytes), self._most))
+        if most != self._most:
+            self._most = most
             self._deadline = time.monotonic() + self._idle_seconds
         elif time.monotonic() > self._deadline:
             raise Ended(f"made no progress for {self._idle_seconds:g} seconds")
 
-    def _written_bytes(self) -> int:
-        # Not every system tells, and no one tells of a process that has ended: then only the output counts.
-        with contextlib.suppress(psutil.Error, AttributeError, NotImplementedError):
-            return int(self._process.io_counters().write_chars)
-        return 0
-
-
-class _Lines:
-    """Bytes to lines that may be shown: passed on as they come, and kept."""
-
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self._on_line = on_line
-        self._rest = b""
-        self._kept: list[str] = []
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self._kept)
-
-    def feed(self, chunk: bytes) -> None:
-        """Take more bytes; none at all means that no more will come."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        if not chunk and self._rest:
-            whole.append(self._rest)
-        for line in whole:
-            shown = presentable(line.decode(errors="replace"))
-            self._kept.append(shown)
-            if shown:
-                self._on_line(shown)
-
-
-def presentable(line: str) -> str:
-    """A line without addresses (they name hosts and can hold credentials), folders and control characters."""
-    without = _FOLDERS.sub("", _ADDRESS.sub("the package index", line))
-    return "".join(character if character.isprintable() else " " for character in without).rstrip()
-
 
 @contextlib.contextmanager
-def _started(command: list[str], stdin: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, and at the end none of that session."""
-    with tempfile.TemporaryFile() as source:  # not a pipe: one would have to be written to while the output is read
-        source.write(stdin.encode())
+def _started(command: list[str], stdin: str) -> Iterator[tuple[subprocess.Popen[bytes], int, bool]]:
+    """A process in a session of its own, where its errors can be read, and whether that is a terminal.
+
+    At the end there is none of that session.
+    """
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(tempfile.TemporaryFile())
+        source.write(stdin.encode())  # not a pipe: one would have to be written to while the output is read
         source.seek(0)
-        process = _popen(command, source)
+        terminal = _terminal(stack)
+        if terminal is None:
+            process = _popen([*command, "--no-progress"], source, subprocess.PIPE)
+            stack.callback(_end, process)
+            assert process.stderr is not None
+            stderr = stack.enter_context(process.stderr).fileno()
+        else:
+            stderr, theirs = terminal
+            process = _popen([*_DRAWING, *command], source, theirs)
+            stack.callback(_end, process)
+            theirs.close()  # so that it is at its end once nobody else has it open
+        assert process.stdout is not None
+        stack.enter_context(process.stdout)
+        yield process, stderr, terminal is not None
+
+
+def _terminal(stack: contextlib.ExitStack) -> tuple[int, IO[bytes]] | None:
+    """Our end of a pseudo-terminal and theirs, closed by ``stack``; ``None`` where the system has none to give.
+
+    Its window has no size, as a new one has none: uv then breaks no lines, just as it does not in a pipe.
+    """
     try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            assert stream is not None
-            stream.close()
+        ours, theirs = os.openpty()
+    except OSError:
+        return None
+    stack.callback(os.close, ours)
+    file = stack.enter_context(os.fdopen(theirs, "wb", buffering=0))
+    tty.setraw(file.fileno())  # bytes pass as they are written
+    return ours, file
 
 
-def _popen(command: list[str], source: IO[bytes]) -> subprocess.Popen[bytes]:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _popen(command: list[str], source: IO[bytes], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
     tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
     return subprocess.Popen(  # noqa: S603  (a list, no shell; what comes from a plugin travels on stdin)
         [*tether, *command],
         stdin=source,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         cwd=_WORKING_DIRECTORY,
         start_new_session=True,
     )

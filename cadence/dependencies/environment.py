@@ -2,29 +2,44 @@
 
 import contextlib
 import errno
-import fcntl
 import os
-import shutil
+import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cadence.dependencies import host
+from msgspec import Struct
+from packaging.utils import canonicalize_name
+
+from cadence.dependencies import host, surface, tree
 from cadence.dependencies.command import Ended, Uv
 from cadence.dependencies.explanation import explain
 from cadence.dependencies.failure import failed, fault
+from cadence.dependencies.hold import Holds
 from cadence.dependencies.lock import Lock
-from cadence.dependencies.surface import refusals
 from cadence.errors import StorageFull
 
-_LOCK_POLL_SECONDS = 0.05
-_LOCKS = ".locks"
+_POLL_SECONDS = 0.05
+_PASSAGE = 0o711  # workers pass through to their own, and cannot list it
 
 
 class EnvironmentMissing(Exception):
     """An environment that should be there is not."""
+
+
+class Usage(Struct, frozen=True):
+    """An environment on the disk: the room it takes, what is in it, and since when (UTC, ISO 8601).
+
+    ``packages`` are as ``name==version``, sorted.
+    """
+
+    key: str
+    size_bytes: int
+    packages: tuple[str, ...]
+    made_at: str
 
 
 class Lease:
@@ -33,9 +48,10 @@ class Lease:
     :ivar path: its folder.
     """
 
-    def __init__(self, path: Path, file: int) -> None:
+    def __init__(self, path: Path, file: int, on_close: Callable[[], object] = lambda: None) -> None:
         self.path = path
         self._file = file
+        self._on_close = on_close
         self._guard = threading.Lock()
 
     def close(self) -> None:
@@ -44,22 +60,27 @@ class Lease:
             file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
+            self._on_close()
 
 
 class Environments:
     """The environments of one instance, each in a folder under its lock's key.
 
-    A folder under a key is whole: it is filled elsewhere (``.<key>-…``) and renamed when it is ready. Threads and
-    processes that want the same one wait for each other.
+    A folder under a key is whole, and on the disk: it is filled elsewhere (``.<key>-…``), written through, and renamed
+    when it is ready. It goes the same way. Threads and processes that want the same one wait for each other: who makes
+    or removes it holds its key alone, and a :class:`Lease` is a hold that is shared.
 
     :param directory: where they lie; made when it is first needed.
     :param protected: top-level modules that no package may bring, and the distribution each belongs to; by default
-        what every worker has preloaded.
+        what every worker has preloaded. Only those of the SDK count for one that holds all its plugin imports.
+    :ivar on_release: is called whenever a lease was closed: perhaps nobody needs its environment any more.
     """
 
     def __init__(self, directory: Path, protected: Mapping[str, str] | None = None) -> None:
+        self.on_release: Callable[[], object] = lambda: None
         self._directory = directory
         self._protected = protected
+        self._holds = Holds(directory / ".locks")
 
     def path(self, key: str) -> Path:
         """Where the environment of that key lies or would lie."""
@@ -70,16 +91,16 @@ class Environments:
 
         :raises EnvironmentMissing: when it is not there.
         """
-        file = self._open_lock(path.name)
-        try:
-            # Whoever removes it holds the lock alone, and only for a moment.
-            fcntl.flock(file, fcntl.LOCK_SH)
-            if not path.is_dir():
-                raise EnvironmentMissing(path.name)
-        except BaseException:
-            os.close(file)
-            raise
-        return Lease(path, file)
+        while path.is_dir():
+            file = self._holds.take(path.name, alone=False)
+            if file is None:
+                # It is being removed, or was made just now: that takes no longer than a rename.
+                time.sleep(_POLL_SECONDS)
+            elif path.is_dir():
+                return self._lease(path, file)
+            else:
+                os.close(file)
+        raise EnvironmentMissing(path.name)
 
     def ensure(self, lock: Lock, uv: Uv) -> Lease | None:
         """The environment of a lock, installed unless it is there; ``None`` when the lock needs none.
@@ -91,61 +112,119 @@ class Environments:
         if (key := lock.key) is None:
             return None
         path = self.path(key)
-        while True:
-            # One that is removed in between is made again.
-            with contextlib.suppress(EnvironmentMissing):
-                return self.lease(path)
-            with _storage_errors(), self._locked(key, uv):
-                if not path.is_dir():
-                    self._install(lock, key, uv)
+        with _storage_errors():
+            while True:
+                # One that is removed in between is made again.
+                with contextlib.suppress(EnvironmentMissing):
+                    return self.lease(path)
+                file = self._alone(key, uv)
+                if file is None:
+                    continue
+                try:
+                    if not path.is_dir():
+                        self._install(lock, key, uv)
+                    if self._holds.share(key, file) and path.is_dir():
+                        lease, file = self._lease(path, file), -1
+                        return lease
+                finally:
+                    if file >= 0:
+                        os.close(file)
 
     def recover(self) -> None:
-        """Remove what installs left that died; those that run, also in other processes, are left alone."""
+        """Remove what installs and removals left that died; those that run, also elsewhere, are left alone."""
         for leftover in self._directory.glob(".*-*"):
-            key = leftover.name[1:].rpartition("-")[0]
-            with self._lock_file(key) as file, contextlib.suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(leftover, ignore_errors=True)
+            with self._if_free(leftover.name[1:].rpartition("-")[0]) as is_free:
+                if is_free:
+                    tree.remove(leftover)
+
+    def collect(self, needed: Callable[[], Set[str]]) -> tuple[str, ...]:
+        """Remove the environments that are not needed and that nobody leases, in any process.
+
+        Each goes whole: it is renamed first. An install keeps its lease until its version is in the index, so
+        ``needed`` is asked again for each, once it is certain that no lease is left.
+
+        :param needed: gives the keys that some version needs.
+        :returns: the keys of those that were removed, sorted.
+        """
+        removed = []
+        for key in sorted((self.keys() | self._holds.names()) - needed()):
+            with self._if_free(key) as is_free:
+                if not is_free or not self.path(key).is_dir() or key in needed():
+                    continue
+                doomed = self._directory / f".{key}-{secrets.token_hex(4)}"
+                self.path(key).rename(doomed)
+                removed.append(key)
+            tree.remove(doomed)
+        return tuple(removed)
+
+    def keys(self) -> set[str]:
+        """The keys of the environments that are there."""
+        return {entry.name for entry in self._directory.glob("[!.]*") if entry.is_dir()}
+
+    def usage(self) -> tuple[Usage, ...]:
+        """What is there and what it takes, by key."""
+        found = []
+        for key in sorted(self.keys()):
+            with contextlib.suppress(FileNotFoundError):  # it is removed meanwhile
+                found.append(_usage(self.path(key)))
+        return tuple(found)
+
+    def _lease(self, path: Path, file: int) -> Lease:
+        return Lease(path, file, lambda: self.on_release())
+
+    def _alone(self, key: str, uv: Uv) -> int | None:
+        """Hold a key alone, once nobody else does; None once somebody else has made its environment."""
+        while (file := self._holds.take(key, alone=True)) is None:
+            uv.raise_if_cancelled()
+            # A worker that has it already holds the key for as long as it lives.
+            if self.path(key).is_dir():
+                return None
+            time.sleep(_POLL_SECONDS)
+        return file
 
     @contextlib.contextmanager
-    def _locked(self, key: str, uv: Uv) -> Iterator[None]:
-        """Hold the key against threads and processes: each opens the file anew, so flock(2) tells them apart."""
-        with self._lock_file(key) as file:
-            while True:
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                uv.raise_if_cancelled()
-                time.sleep(_LOCK_POLL_SECONDS)
-            yield
-
-    @contextlib.contextmanager
-    def _lock_file(self, key: str) -> Iterator[int]:
-        # Never removed: whoever waits for one that is no longer in the folder would hold a lock that no one sees.
-        file = self._open_lock(key)
+    def _if_free(self, key: str) -> Iterator[bool]:
+        """Whether nobody holds a key, which is held alone for the block then."""
+        file = self._holds.take(key, alone=True)
         try:
-            yield file
+            yield file is not None
         finally:
-            os.close(file)
+            if file is not None:
+                self._forget_unless_made(key)
+                os.close(file)
 
-    def _open_lock(self, key: str) -> int:
-        folder = self._directory / _LOCKS
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / key, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _forget_unless_made(self, key: str) -> None:
+        if not self.path(key).is_dir():
+            self._holds.forget(key)
 
     def _install(self, lock: Lock, key: str, uv: Uv) -> None:
+        self._directory.chmod(_PASSAGE)
         for leftover in self._directory.glob(f".{key}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            tree.remove(leftover)
         staging = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=self._directory))
         try:
             packages = staging / "packages"
             _fill(packages, lock, uv)
-            protected = host.modules() if self._protected is None else self._protected
-            if faults := refusals(packages, lock, protected):
+            if faults := surface.refusals(packages, lock, self._protected_for(lock)):
                 raise failed(*faults)
+            for words in surface.leave_out(packages):
+                uv.say(words)
+            tree.make_readable(packages)
+            tree.sync(packages)
+            uv.raise_if_cancelled()
             packages.rename(self.path(key))
+            tree.sync_path(self._directory)
+        except BaseException:
+            self._forget_unless_made(key)
+            raise
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            tree.remove(staging)
+
+    def _protected_for(self, lock: Lock) -> Mapping[str, str]:
+        protected = host.modules() if self._protected is None else self._protected
+        if not lock.isolated:
+            return protected
+        return {module: owner for module, owner in protected.items() if owner == host.SDK}
 
 
 def _fill(target: Path, lock: Lock, uv: Uv) -> None:
@@ -156,11 +235,12 @@ def _fill(target: Path, lock: Lock, uv: Uv) -> None:
             f"--target={target}",
             "--require-hashes",
             "--no-deps",
-            "--only-binary=:all:",
+            *([] if uv.builds else ["--only-binary=:all:"]),
             "--compile-bytecode",
             # A link would let whoever writes into one environment change the cache, and all others with it.
             "--link-mode=copy",
             stdin=lock.text,
+            packages=len(lock.packages),
         )
     except Ended as ended:
         everything = ", ".join(dict.fromkeys(lock.culprits.values()))
@@ -169,6 +249,13 @@ def _fill(target: Path, lock: Lock, uv: Uv) -> None:
         raise failed(explain(output.words, lock.culprits, {}))
     # What uv locked the folder with; it can be written by anyone.
     (target / ".lock").unlink(missing_ok=True)
+
+
+def _usage(path: Path) -> Usage:
+    installed = (folder.name.removesuffix(".dist-info").partition("-") for folder in path.glob("*.dist-info"))
+    made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    packages = sorted(f"{canonicalize_name(name)}=={version}" for name, _, version in installed)
+    return Usage(path.name, tree.size_bytes(path), tuple(packages), made_at)
 
 
 @contextlib.contextmanager

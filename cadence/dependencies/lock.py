@@ -6,6 +6,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 # Rises when an environment that was made before must not be taken for one that would be made now.
@@ -16,8 +17,10 @@ _KEY_CHARACTERS = 32
 class Package(Struct, frozen=True):
     """One package: its canonical name, version, and hashes as ``sha256:…``.
 
-    ``requirement`` is the requirement of the plugin, as written, that brought it in. ``size_bytes`` is that of its
-    wheel, None where it is not known.
+    ``requirement`` is the requirement of the plugin, as written, that brought it in, or the SDK's name where that did.
+    ``via`` are the packages that need it; ``local`` is whether it was locked with a wheel at hand, in the archive or
+    the wheelhouse; ``built`` whether it has no wheel for this platform and is built. ``size_bytes`` is the size of its
+    wheel, None where it is not known. Of all these only name, version and hashes are in the lock's text and its key.
     """
 
     name: str
@@ -25,6 +28,9 @@ class Package(Struct, frozen=True):
     hashes: tuple[str, ...]
     requirement: str
     size_bytes: int | None = None
+    via: tuple[str, ...] = ()
+    local: bool = False
+    built: bool = False
 
     @property
     def line(self) -> str:
@@ -56,26 +62,41 @@ class Lock(Struct, frozen=True):
         return hashlib.sha256((python + self.text).encode()).hexdigest()[:_KEY_CHARACTERS]
 
     @property
+    def built(self) -> bool:
+        """Whether something in it has to be built."""
+        return any(package.built for package in self.packages)
+
+    @property
     def culprits(self) -> dict[str, str]:
         """Canonical name to the requirement that brought the package in."""
         return {package.name: package.requirement for package in self.packages}
 
 
-def parse(compiled: str, declared: Mapping[str, str], provided: Mapping[str, str]) -> Lock:
+def parse(compiled: str, declared: Mapping[str, str], provided: Mapping[str, str], otherwise: str = "") -> Lock:
     """Read the output of ``uv pip compile`` with hashes and ``# via`` comments on one line.
 
     :param compiled: in the ``requirements.txt`` format.
     :param declared: canonical name to requirement, for those that the plugin declared.
     :param provided: canonical name to version, for those that the host provides: they are left out.
+    :param otherwise: what brought in the packages that none of those leads to; by default any of them may have.
     """
     entries = list(_entries(compiled))
     via = {entry.name: entry.via for entry in entries}
     packages = [
-        Package(entry.name, entry.version, entry.hashes, _requirement(entry.name, via, declared))
+        Package(
+            entry.name, entry.version, entry.hashes, _requirement(entry.name, via, declared, otherwise), via=entry.via
+        )
         for entry in entries
         if provided.get(entry.name) != entry.version
     ]
     return Lock(tuple(sorted(packages, key=lambda package: package.name)))
+
+
+def retrace(lock: Lock, declared: Mapping[str, str], otherwise: str = "") -> Lock:
+    """The lock, each package traced to the requirements of another plugin that came to the same."""
+    via = {package.name: package.via for package in lock.packages}
+    traced = (replace(one, requirement=_requirement(one.name, via, declared, otherwise)) for one in lock.packages)
+    return replace(lock, packages=tuple(traced))
 
 
 class _Entry(Struct, frozen=True):
@@ -105,8 +126,8 @@ def _via(lines: Iterable[str]) -> Iterator[str]:
             yield from (canonicalize_name(part.strip()) for part in line.removeprefix("# via ").split(","))
 
 
-def _requirement(name: str, via: Mapping[str, tuple[str, ...]], declared: Mapping[str, str]) -> str:
-    """The declared requirement from which a package is reached in the fewest steps, or all when none is told."""
+def _requirement(name: str, via: Mapping[str, tuple[str, ...]], declared: Mapping[str, str], otherwise: str) -> str:
+    """The declared requirement from which a package is reached in the fewest steps."""
     seen: dict[str, None] = {name: None}
     for current in (queue := [name]):
         if current in declared:
@@ -114,4 +135,4 @@ def _requirement(name: str, via: Mapping[str, tuple[str, ...]], declared: Mappin
         fresh = [one for one in via.get(current, ()) if one not in seen]
         seen |= dict.fromkeys(fresh)
         queue += fresh
-    return ", ".join(declared.values())
+    return otherwise or ", ".join(declared.values())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from packaging.markers import UndefinedComparison
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -22,6 +23,15 @@ class Declared(Struct, frozen=True):
         """The canonical name of the package."""
         return canonicalize_name(self.parsed.name)
 
+    @property
+    def wanted(self) -> str:
+        """The package and its versions, without extras and marker."""
+        return f"{self.name}{self.parsed.specifier}"
+
+    def fits(self, provided: Mapping[str, str]) -> bool:
+        """Whether a package is provided (canonical name to version) in a version that it takes."""
+        return self.name in provided and self.parsed.specifier.contains(provided[self.name], prereleases=True)
+
 
 def read(requirements: Iterable[str]) -> tuple[Declared, ...]:
     """Those of the requirements that count on this Python and platform, each once, in their order.
@@ -34,17 +44,28 @@ def read(requirements: Iterable[str]) -> tuple[Declared, ...]:
     for text in dict.fromkeys(requirements):
         try:
             parsed = Requirement(text)
-        except InvalidRequirement as error:
+            is_for_here = applies(parsed)
+        except (InvalidRequirement, UndefinedComparison, RecursionError) as error:
             words = str(error).splitlines()[0].rstrip(".")
             faults.append(fault("invalid_requirement", f"It is not a requirement that can be read: {words}.", text))
             continue
         if parsed.url is not None:
             faults.append(fault("direct_reference", _DIRECT, text))
-        elif parsed.marker is None or parsed.marker.evaluate():
+        elif is_for_here:
             declared.append(Declared(text, parsed))
     if faults:
         raise failed(*faults)
     return tuple(declared)
+
+
+def applies(requirement: Requirement, extras: Iterable[str] = ()) -> bool:
+    """Whether it counts on this Python and platform.
+
+    :param extras: those of the package whose requirement it is.
+    :raises packaging.markers.UndefinedComparison: when its marker compares what cannot be compared.
+    """
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
 
 
 _DIRECT = "It names a file or an address; name a package and its versions, so that it comes from the package index."
@@ -56,20 +77,13 @@ def missing(declared: Sequence[Declared], provided: Mapping[str, str]) -> tuple[
     :param provided: canonical name to version.
     :raises DependenciesFailed: with a fault for every one that does not fit what the host provides.
     """
-    faults = [
-        _conflict(one, provided[one.name]) for one in declared if one.name in provided and not _fits(one, provided)
-    ]
+    faults = [_conflict(one, provided[one.name]) for one in declared if one.name in provided and not one.fits(provided)]
     if faults:
         raise failed(*faults)
     # Extras of a provided package are more than what is provided.
     return tuple(one for one in declared if one.name not in provided or (one.parsed.extras and one.name != SDK))
 
 
-def _fits(one: Declared, provided: Mapping[str, str]) -> bool:
-    return one.parsed.specifier.contains(provided[one.name], prereleases=True)
-
-
 def _conflict(one: Declared, version: str) -> Fault:
-    wanted = f"{one.name}{one.parsed.specifier}"
-    message = f"The plugin needs {wanted}, this server provides {one.name} {version} to every plugin."
+    message = f"The plugin needs {one.wanted}, this server provides {one.name} {version} to every plugin."
     return fault("conflicts_with_host", message, one.text)

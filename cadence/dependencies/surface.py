@@ -1,42 +1,100 @@
 """What an environment would put on the import path, and what of it must not be there."""
 
+import base64
+import csv
+import hashlib
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
+from msgspec import Struct
 from packaging.utils import canonicalize_name
 
 from cadence.dependencies.failure import fault
 from cadence.dependencies.lock import Lock
+from cadence.dependencies.tree import Entry, walk
 from cadence.model import Fault
 
 # The interpreter imports these by itself when it starts.
 _STARTUP = frozenset({"sitecustomize", "usercustomize"})
 _MODULE_SUFFIXES = frozenset({".py", ".pyc", ".so"})
+# Many packages carry these by mistake; what they hold is imported by nobody.
+_STRAY = frozenset({"benchmarks", "docs", "examples", "test", "tests"})
+_DEEPEST_FOLDER = 64
+_MAX_RECORD_BYTES = 64 * 1024 * 1024
+
+
+class _Claim(Struct, frozen=True):
+    """That a package installed a file with this hash, written as in the records."""
+
+    package: str
+    hash: str
 
 
 def refusals(packages: Path, lock: Lock, protected: Mapping[str, str]) -> list[Fault]:
     """Why an environment may not be used: one fault for every package and kind of thing it must not bring.
 
-    An environment comes first on the path, before Python's own library, so a name there hides all others.
+    An environment comes first on the path, before Python's own library, so a name there hides all others. All its
+    files are looked at, and only where they are plain ones any of them is read.
 
     :param packages: its folder.
     :param protected: module to the preloaded distribution that it belongs to.
     """
-    owners, culprits = _owners(packages), lock.culprits
+    files = []
+    for entry in walk(packages):
+        if (objection := _special(entry)) is not None:
+            return [fault(objection[0], f"A package brings {objection[1]}.", _everything(lock))]
+        files.append(entry.path)
+    claims = _claims(packages)
+    owners = {path.partition("/")[0]: claimed[0].package for path, claimed in reversed(claims.items())}
     found: dict[tuple[str, str], Fault] = {}
-    for entry in sorted(packages.iterdir()):
-        if (objection := _objection(entry, protected)) is not None:
+    for top in sorted(packages.iterdir()):
+        if (objection := _objection(top, protected)) is not None:
             code, words = objection
-            owner = owners.get(entry.name, "")
-            culprit = culprits.get(owner) or ", ".join(dict.fromkeys(culprits.values()))
+            owner = owners.get(top.name, "")
+            culprit = lock.culprits.get(owner) or _everything(lock)
             found.setdefault((owner, code), fault(code, f"{owner or 'A package'} brings {words}.", culprit))
-    return list(found.values())
+    return [*found.values(), *_overwritten(packages, files, claims, lock)]
+
+
+def leave_out(packages: Path) -> list[str]:
+    """Delete the files of an environment that a Python could run when it starts; nothing else of it needs them.
+
+    A worker puts the folder on its path without reading them (``sys.path``, not ``site.addsitedir``). A Python that a
+    plugin starts could, were it told to take the folder for one of its own.
+
+    :returns: a sentence about each.
+    """
+    said = []
+    for entry in sorted(packages.iterdir()):
+        if entry.name.endswith(".pth") and entry.is_file():
+            owner = next((claim.package for claim in _claims(packages).get(entry.name, ())), "A package")
+            entry.unlink()
+            said.append(f"{owner} brings {entry.name}, which Python would run when it starts; it is left out.")
+    return said
+
+
+def _everything(lock: Lock) -> str:
+    return ", ".join(dict.fromkeys(lock.culprits.values()))
+
+
+def _shown(path: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in path)
+
+
+def _special(entry: Entry) -> tuple[str, str] | None:
+    if not entry.is_folder and not entry.is_file:
+        return (
+            "special_file",
+            f"{_shown(entry.path)}, which is a link or a device; only files and folders can be installed",
+        )
+    if entry.path.count("/") >= _DEEPEST_FOLDER:
+        return "folder_too_deep", f"files that lie in more than {_DEEPEST_FOLDER} folders within each other"
+    return None
 
 
 def _objection(entry: Path, protected: Mapping[str, str]) -> tuple[str, str] | None:
-    if entry.suffix == ".pth":
-        return "startup_file", f"the file {entry.name}, which would change how Python starts"
     module = _module(entry)
     if module in _STARTUP:
         return "startup_file", f"the module {module}, which Python would run when it starts"
@@ -54,14 +112,60 @@ def _module(entry: Path) -> str:
     return name if importable else ""
 
 
-def _owners(packages: Path) -> dict[str, str]:
-    """Top-level entry to the package that installed it, by the packages' own records (PyPA: recording installs).
+def _claims(packages: Path) -> dict[str, list[_Claim]]:
+    """Path of a file to the packages that installed it, by their own records (PyPA: recording installed projects).
 
-    The records come with the packages and may hold anything; at worst an entry has no owner.
+    The records come with the packages and may hold anything; at worst a file has no owner.
     """
-    owners: dict[str, str] = {}
-    for record in packages.glob("*.dist-info/RECORD"):
+    claims: dict[str, list[_Claim]] = defaultdict(list)
+    for record in sorted(packages.glob("*.dist-info/RECORD")):
         name = canonicalize_name(record.parent.name.removesuffix(".dist-info").partition("-")[0])
-        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
-            owners.setdefault(line.partition(",")[0].partition("/")[0].strip('"'), name)
-    return owners
+        for path, digest in _recorded(record):
+            claims[path].append(_Claim(name, digest))
+    return claims
+
+
+def _recorded(record: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a record that can be understood: path and hash."""
+    if record.stat().st_size > _MAX_RECORD_BYTES:
+        return
+    lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
+    for line in lines:
+        try:
+            row = next(csv.reader([line]), [])
+        except csv.Error:
+            continue
+        if row:
+            yield row[0], row[1] if len(row) > 1 else ""
+
+
+def _overwritten(packages: Path, files: list[str], claims: Mapping[str, list[_Claim]], lock: Lock) -> Iterator[Fault]:
+    """Modules that several packages bring: uv lets one overwrite the other's, whichever it writes last.
+
+    Those that are equal, such as the ``__init__.py`` of a namespace, do no harm.
+    """
+    told: set[tuple[str, ...]] = set()
+    for path in sorted(files):
+        names = tuple(sorted({claim.package for claim in claims.get(path, ())}))
+        if len(names) < 2 or names in told or not _is_imported(path):
+            continue
+        digest = _digest(packages / path)
+        if any(claim.hash != digest for claim in claims[path]):
+            told.add(names)
+            culprits = dict.fromkeys(lock.culprits.get(name) or _everything(lock) for name in names)
+            words = (
+                f"{' and '.join(names)} bring different files {_shown(path)}, of which one would overwrite the other."
+            )
+            yield fault("overwrites", words, ", ".join(culprits))
+
+
+def _is_imported(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return parts.suffix in _MODULE_SUFFIXES and "__pycache__" not in parts.parts and parts.parts[0] not in _STRAY
+
+
+def _digest(path: Path) -> str:
+    """The hash of a file as the records have it."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

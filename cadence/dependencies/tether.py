@@ -24,6 +24,8 @@ def main(parent: int, program: str, *arguments: str) -> None:
         return
     # It would send the bytecode that uv compiles to a place where no worker looks for it.
     os.unsetenv("PYTHONPYCACHEPREFIX")
+    # It would have uv break its lines at the width of the terminal that the server was started from.
+    os.unsetenv("COLUMNS")
     os.execv(program, [program, *arguments])  # noqa: S606  (no shell is what is wanted)
 
 

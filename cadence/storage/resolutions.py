@@ -36,10 +36,11 @@ class ResolutionIndex(Connections):
                 "environment = excluded.environment, resolved_at = excluded.resolved_at",
                 (inputs, environment, utc_now()),
             )
+            # This one stays, also where the clock was set back.
             db.execute(
                 "DELETE FROM resolutions WHERE rowid IN "
-                "(SELECT rowid FROM resolutions ORDER BY resolved_at DESC LIMIT -1 OFFSET ?)",
-                (MAX_RESOLUTIONS,),
+                "(SELECT rowid FROM resolutions ORDER BY inputs = ? DESC, resolved_at DESC LIMIT -1 OFFSET ?)",
+                (inputs, MAX_RESOLUTIONS),
             )
 
     def lock_of(self, environment: str) -> str | None:

@@ -7,7 +7,9 @@ import pytest
 
 from cadence.dependencies.command import Uv
 from cadence.dependencies.environment import Environments
+from tests.dependencies.planning import House
 from tests.dependencies.shelf import Shelf, SilentIndex
+from tests.dependencies.web_index import WebIndex
 
 
 @pytest.fixture
@@ -31,3 +33,18 @@ def silent(tmp_path: Path) -> Iterator[SilentIndex]:
 @pytest.fixture
 def environments(tmp_path: Path) -> Environments:
     return Environments(tmp_path / "environments")
+
+
+@pytest.fixture
+def house(tmp_path: Path, shelf: Shelf) -> House:
+    """Its packages come from the shelf only."""
+    return House(tmp_path, shelf.options)
+
+
+@pytest.fixture
+def web(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebIndex]:
+    """What is on the shelf, by HTTP. uv asks it once only."""
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    index = WebIndex(shelf.folder, tmp_path / "web-cache")
+    yield index
+    index.close()

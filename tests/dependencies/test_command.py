@@ -1,12 +1,15 @@
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from cadence.dependencies import command
-from cadence.dependencies.command import Uv, presentable
+from cadence.dependencies.command import IndexOptions, Output, Uv
 from cadence.dependencies.lock import Lock, Package
 from cadence.errors import StorageFull
-from tests.dependencies.shelf import Shelf, await_true, is_over
+from tests.dependencies.shelf import Shelf, SilentIndex, await_true, damage, is_over
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
@@ -15,6 +18,15 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> Non
     script.write_text(f"#!/bin/sh\n{program}\n")
     script.chmod(0o755)
     monkeypatch.setattr("uv.find_uv_bin", lambda: str(script))
+
+
+def without_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system give no pseudo-terminal, as where /dev/pts is not mounted."""
+
+    def openpty() -> tuple[int, int]:
+        raise OSError(2, "No such file or directory")
+
+    monkeypatch.setattr(os, "openpty", openpty)
 
 
 def test_lines_are_told_as_they_come_without_addresses_and_folders(shelf: Shelf) -> None:
@@ -26,19 +38,6 @@ def test_lines_are_told_as_they_come_without_addresses_and_folders(shelf: Shelf)
     assert output.code != 0
     assert lines
     assert not any("secret" in line or "127.0.0.1" in line for line in [*lines, output.words])
-
-
-@pytest.mark.parametrize(
-    ("line", "shown"),
-    [
-        ("Failed to fetch: `https://u:p@index.test/simple/six/`", "Failed to fetch: `the package index`"),
-        ("interpreter at: /srv/app/.venv/bin/python", "interpreter at: python"),
-        ("ok \x1b[31mred\x07", "ok  [31mred"),
-        ("pydantic<2 and/or alpha", "pydantic<2 and/or alpha"),
-    ],
-)
-def test_a_line_is_made_presentable(line: str, shown: str) -> None:
-    assert presentable(line) == shown
 
 
 def test_what_a_program_leaves_in_its_session_is_ended_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -90,3 +89,130 @@ def test_an_error_of_the_listener_ends_the_program(monkeypatch: pytest.MonkeyPat
 def test_a_lock_names_its_packages_and_hashes_only() -> None:
     lock = Lock((Package("alpha", "1.0", ("sha256:b", "sha256:a"), "alpha"),))
     assert lock.text == "alpha==1.0 --hash=sha256:a --hash=sha256:b\n"
+
+
+def drawing(monkeypatch: pytest.MonkeyPatch, folder: Path, counts: str, pause: float) -> None:
+    """Have frames with these counts drawn in place of uv, by one process, which writes nothing else."""
+    frame = r"b'\r\x1b[2K\xe2\xa0\x99 Preparing packages... (%d/9)   ' % done"
+    program = f"import os, time\nfor done in {counts}: os.write(2, {frame}); time.sleep({pause})\nprint('done')"
+    (folder / "draw.py").write_text(program)
+    stand_in(monkeypatch, folder, f"exec {sys.executable} -I -S {folder / 'draw.py'}")
+
+
+def test_a_spinner_that_spins_is_no_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawing(monkeypatch, tmp_path, "iter(lambda: 1, None)", 0.03)
+    with pytest.raises(command.Ended, match="made no progress for 1 seconds"):
+        Uv(idle_seconds=1).run(stdin="")
+
+
+def test_an_index_that_says_nothing_is_given_up_though_uv_draws(silent: SilentIndex) -> None:
+    with pytest.raises(command.Ended, match="made no progress"):
+        Uv(idle_seconds=1, options=silent.options).run("compile", "-", stdin="alpha")
+
+
+def test_counts_that_rise_are_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawing(monkeypatch, tmp_path, "range(1, 10)", 0.3)
+    counts: list[tuple[int, int]] = []
+    output = Uv(idle_seconds=1.5, on_count=lambda *count: counts.append(count)).run(stdin="", packages=9)
+    assert output.stdout == "done\n"
+    assert counts == [(number, 9) for number in range(1, 10)]
+
+
+def test_progress_that_is_drawn_again_and_again_is_not_too_much_output(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawing(monkeypatch, tmp_path, "[1] * 500", 0)
+    monkeypatch.setattr(command, "_MAX_OUTPUT_BYTES", 1024)
+    assert Uv(idle_seconds=60).run(stdin="").stdout == "done\n"
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "endless lines"])
+def test_endless_words_are_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str) -> None:
+    endless = "exec cat /dev/zero >&2" if source == "/dev/zero" else "while :; do echo word >&2; done"
+    stand_in(monkeypatch, tmp_path, endless)
+    monkeypatch.setattr(command, "_MAX_OUTPUT_BYTES", 100_000)
+    with pytest.raises(command.Ended, match="more than anyone could read"):
+        Uv(idle_seconds=60).run(stdin="")
+
+
+def test_no_terminal_of_the_server_makes_a_difference(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stand_in(monkeypatch, tmp_path, 'echo "$TERM $COLUMNS" >&2; test -t 2')
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("TERM", "dumb")
+    assert Uv(idle_seconds=60).run(stdin="") == Output(0, "", "xterm")
+
+
+def test_without_a_terminal_lines_come_through_pipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without_terminals(monkeypatch)
+    stand_in(monkeypatch, tmp_path, 'echo "said $*" >&2; test -t 2 || echo none')
+    output = Uv(idle_seconds=60).run("list", stdin="")
+    assert output.stdout == "none\n"
+    assert output.words.startswith("said pip list")
+    assert output.words.endswith("--no-progress")
+
+
+def test_descriptors_are_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stand_in(monkeypatch, tmp_path, "echo said >&2")
+    Uv(idle_seconds=60).run(stdin="")
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for _ in range(3):
+        Uv(idle_seconds=60).run(stdin="")
+    without_terminals(monkeypatch)
+    Uv(idle_seconds=60).run(stdin="")
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def failing(shelf: Shelf, case: str) -> tuple[Sequence[str], str]:
+    """A run of uv that fails, with words of several lines."""
+    shelf.wheel("alpha", "1.0", requires=["nowhere>=3"])
+    shelf.wheel("beta", "2.0", requires=["gamma<2"])
+    shelf.wheel("gamma", "2.0", requires=["alpha"])
+    install = ["install", "-r", "-", f"--target={shelf.folder.parent / 'target'}", "--no-deps", "--require-hashes"]
+    match case:
+        case "unknown":
+            return ["compile", "-"], "alpha"
+        case "conflict":
+            return ["compile", "-"], "beta\ngamma>=2"
+        case "version":
+            return ["compile", "-"], "gamma>=99"
+        case "hash":
+            return install, f"alpha==1.0 --hash=sha256:{'0' * 64}"
+        case "damaged":
+            damage(shelf.wheel("delta"))
+            return install[:-1], "delta"
+    raise AssertionError(case)
+
+
+@pytest.mark.parametrize("case", ["unknown", "conflict", "version", "hash", "damaged"])
+def test_the_words_of_a_failure_are_the_same_on_a_terminal_and_through_pipes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str
+) -> None:
+    arguments, stdin = failing(shelf, case)
+
+    def words(cache: str) -> list[str]:
+        options = IndexOptions(find_links=(shelf.folder,), no_index=True, cache=tmp_path / cache)
+        output = Uv(idle_seconds=60, options=options).run(*arguments, stdin=stdin)
+        assert output.code != 0
+        # Where it unpacks has another name each time, and how long that took is another time.
+        return [line for line in output.words.split("\n") if "Resolved" not in line]
+
+    drawn = words("one")
+    without_terminals(monkeypatch)
+    assert drawn == words("two")
+    assert any(line.startswith("error: ") for line in drawn)
+
+
+def test_another_python_is_used_where_one_is_given(shelf: Shelf) -> None:
+    uv = Uv(idle_seconds=60, options=shelf.options, python="/nowhere/python")
+    output = uv.run("compile", "-", stdin="")
+    assert output.code != 0
+    assert "python" in output.words
+    assert Uv(idle_seconds=60, options=shelf.options, python=sys.executable).run("compile", "-", stdin="").code == 0
+
+
+def test_a_line_of_ours_is_told_as_one_of_uv() -> None:
+    lines: list[str] = []
+    Uv(idle_seconds=1, on_line=lines.append).say("evil brings /srv/x/evil.pth\x1b[2K")
+    assert lines == ["evil brings evil.pth [2K"]

@@ -47,14 +47,15 @@ NONE = "we can conclude that your requirements are unsatisfiable."
             "only_source",
             "alpha",
             f"docopt only has a source distribution for {HERE}, no wheel (alpha needs docopt); "
-            "building it would run its code on the server.",
+            "building it would run its code on the server. Its operator can allow that, in the sandbox, by "
+            "CADENCE_ALLOW_SDIST=true.",
         ),
         (
             "error: Request failed after 3 retries in 8.3s\n  cause: Failed to fetch: the package index\n"
             "  cause: tcp connect error\n  cause: Connection refused (os error 111)",
             "index_unreachable",
             "pandas>=3, numpy<1.20, django>=6, alpha, beta>=2",
-            "The package index does not answer; try again later.",
+            "The package index does not answer (connection refused); try again later.",
         ),
         (
             f"cause: Because alpha was not found in the package registry and you require alpha, {NONE}\n\n"
@@ -63,6 +64,27 @@ NONE = "we can conclude that your requirements are unsatisfiable."
             "alpha",
             "The package index refuses to answer this server (403 Forbidden); its operator has to check the access.",
         ),
+        (
+            "error: Failed to install: alpha-1.0-py3-none-any.whl (alpha==1.0)\n  cause: invalid peer",
+            "broken_wheel",
+            "alpha",
+            "The wheel of alpha 1.0 is damaged and cannot be unpacked.",
+        ),
+        (
+            "error: Failed to build `alpha==1.0`\n  cause: The build backend returned an error\n"
+            "  cause: Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)",
+            "build_failed",
+            "alpha",
+            f"alpha 1.0 has no wheel for {HERE}, and building it from source failed: The build backend returned an "
+            "error Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)",
+        ),
+        (
+            "cause: Because beta<=1.0 depends on alpha<2 and beta==2.0 depends on alpha<3, we can conclude that all "
+            f"versions of beta depend on alpha<3.\n   And because you require alpha>=3 and beta, {NONE}",
+            "conflict",
+            "alpha",
+            "beta needs alpha<3, the plugin needs alpha>=3; no version of alpha fits them all.",
+        ),
         ("error: something new about `beta`", "unresolvable", "beta>=2", "something new about `beta`"),
         ("", "unresolvable", "pandas>=3, numpy<1.20, django>=6, alpha, beta>=2", "uv gave no reason."),
     ],
@@ -70,6 +92,22 @@ NONE = "we can conclude that your requirements are unsatisfiable."
 def test_the_words_of_uv_become_a_sentence(words: str, code: str, culprit: str, message: str) -> None:
     fault = explain(words, CULPRITS, {})
     assert (fault.code, fault.culprit, fault.message) == (code, culprit, message)
+
+
+def test_what_the_sdk_needs_is_told_apart_from_what_the_plugin_needs() -> None:
+    words = f"cause: Because you require langchain-core<0.1 and langchain-core>=1.0, {NONE}"
+    fault = explain(words, {"langchain-core": "LangChain_Core[x] < 0.1"}, {}, {"langchain-core": "langchain-core>=1.0"})
+    assert (fault.code, fault.culprit) == ("conflict", "LangChain_Core[x] < 0.1")
+    assert fault.message == (
+        "The plugin needs langchain-core<0.1, cadence-sdk needs langchain-core>=1.0; "
+        "no version of langchain-core fits them all."
+    )
+
+
+def test_of_a_build_that_says_much_the_end_is_told() -> None:
+    fault = explain(f"error: Failed to build `alpha==1.0`\n{'x' * 10_000} the compiler is missing", CULPRITS, {})
+    assert fault.message.endswith("the compiler is missing")
+    assert len(fault.message) < 1000
 
 
 def test_an_endless_reason_is_shortened() -> None:

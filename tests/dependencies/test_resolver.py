@@ -124,6 +124,11 @@ def test_a_version_that_does_not_exist_is_told(shelf: Shelf, uv: Uv, asked: str)
     assert fault.message.startswith(f"The plugin needs {asked}, and there is no such version in the package index")
 
 
+def test_of_two_requirements_on_one_package_the_one_that_names_versions_is_at_fault(shelf: Shelf, uv: Uv) -> None:
+    shelf.wheel("alpha", "2.0")
+    assert fails(uv, "alpha", "Alpha>=3").culprit == "Alpha>=3"
+
+
 def test_a_package_without_a_wheel_is_refused_and_not_built(shelf: Shelf, uv: Uv) -> None:
     shelf.source("built")
     fault = fails(uv, "built")
@@ -191,6 +196,8 @@ def test_an_index_that_says_nothing_is_given_up_after_the_idle_time(silent: Sile
         "alpha --hash=x",
         "",
         "alpha>=one",
+        "alpha; os_name ~= 'x'",
+        "alpha; " + "(" * 2000 + "os_name == 'x'" + ")" * 2000,
     ],
 )
 def test_what_is_not_a_requirement_is_refused_before_uv_sees_it(uv: Uv, hostile: str) -> None:
