@@ -1,5 +1,6 @@
 """What benchmarks work on: temporary folders, the math plugin and variants of it, a runtime without a server."""
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -65,15 +66,14 @@ def math_launch(folder: Path) -> Launch:
 
 
 def math_variant(folder: Path, name: str, dependency: str) -> Path:
-    """The archive of the math plugin under another name, with a dependency that its tools import."""
+    """The archive of the math plugin under another name, with a requirement whose package its tools import."""
+    module = re.split(r"[^\w.]", dependency)[0]
     source = math_plugin(folder)
     target = source.rename(folder / f"{name}-{MATH.version}")
     for file in target.glob("*.*"):
         file.write_text(file.read_text().replace(MATH.name, name))
     _replace(target / "plugin.py", "dependencies=[", f'dependencies=["{dependency}", ')
-    _replace(
-        target / "tools.py", "from cadence_sdk import tool\n", f"import {dependency}\nfrom cadence_sdk import tool\n"
-    )
+    _replace(target / "tools.py", "from cadence_sdk import tool\n", f"import {module}\nfrom cadence_sdk import tool\n")
     return packed(target, folder)
 
 

@@ -1,6 +1,6 @@
 """One module a figure. Each has ``measure(effort)``, which gives the rows of the table."""
 
-from benchmarks.figures import call, cold, environment, http, lockdown, memory, reload, start, upload
+from benchmarks.figures import call, cold, dependencies, http, isolated, lockdown, memory, reload, start, upload
 from benchmarks.runner import Benchmark
 
 __all__ = ["BENCHMARKS"]
@@ -15,5 +15,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "http": http.measure,
     "reload": reload.measure,
     "start": start.measure,
-    "environment": environment.measure,
+    "dependencies": dependencies.measure,
+    "isolated": isolated.measure,
 }

@@ -65,9 +65,13 @@ def _samples(effort: Effort) -> dict[str, Samples]:
 
 def install(runtime: Running, plugin: Path, folder: Path) -> None:
     """Install a plugin's folder; its archive is made in ``folder``."""
-    archive = packed(plugin, folder)
+    install_archive(runtime, packed(plugin, folder))
+
+
+def install_archive(runtime: Running, archive: Path) -> None:
+    """Install an archive."""
     with archive.open("rb") as stream:
-        upload = receive(stream, archive.name, folder, max_bytes=archive.stat().st_size)
+        upload = receive(stream, archive.name, archive.parent, max_bytes=archive.stat().st_size)
     runtime.installer.install(upload, InstallOptions())
 
 

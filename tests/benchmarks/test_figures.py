@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.figures import BENCHMARKS
+from benchmarks.figures import BENCHMARKS, dependencies
 from benchmarks.sampling import Effort
 from benchmarks.seeding import seed
 from benchmarks.workbench import MATH, math_plugin, packed
@@ -25,6 +25,20 @@ def test_a_figure_can_be_measured_and_leaves_nothing_running(
     assert figures
     assert all(figure.ours >= 0 for figure in figures)
     assert any(figure.goal is not None and figure.holds is not None for figure in figures)
+    assert set(psutil.Process().children()) <= before
+    assert not list(tmp_path.iterdir())
+
+
+def test_installs_can_be_measured_with_a_small_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(dependencies, "_DEPENDENCY", "six")
+    before = set(psutil.Process().children())
+
+    second, *others = dependencies.measure(Effort(quick=True))
+
+    assert second.holds is not None
+    assert {"  of that dependencies", "  of that trial"} <= {figure.name for figure in others}
+    assert all(figure.ours >= 0 for figure in others)
     assert set(psutil.Process().children()) <= before
     assert not list(tmp_path.iterdir())
 

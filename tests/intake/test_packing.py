@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from cadence.errors import InvalidArchive, InvalidFilename, ValidationFailed
+from cadence.errors import InvalidArchive, InvalidFilename, UploadTooLarge, ValidationFailed
 from cadence.intake.archive import extract
 from cadence.intake.filename import parse_filename
 from cadence.intake.inspection import inspect
@@ -133,3 +133,41 @@ def test_a_folder_without_a_package_is_refused(tmp_path: Path, out: Path) -> Non
     (tmp_path / "empty-1.0").mkdir()
     with pytest.raises(ValidationFailed, match=r"Missing required file: __init__\.py"):
         pack(tmp_path / "empty-1.0", out, LIMITS)
+
+
+def test_a_folder_from_elsewhere_takes_the_place_of_the_plugins_own(tmp_path: Path, out: Path) -> None:
+    root = folder(tmp_path, wheels__old="x", wheelsmith="kept")
+    other = tmp_path / "elsewhere"
+    (other / "sub").mkdir(parents=True)
+    (other / "new.whl").write_bytes(b"PK" * 1000)
+    (other / "sub" / "more.txt").write_text("more" * 100)
+    with zipfile.ZipFile(pack(root, out, LIMITS, folders={"wheels": other})) as archive:
+        assert archive.namelist() == sorted([*SOURCES, "wheels/new.whl", "wheels/sub/more.txt", "wheelsmith"])
+        # A wheel is compressed already.
+        assert archive.getinfo("wheels/new.whl").compress_type == zipfile.ZIP_STORED
+        assert archive.getinfo("wheels/sub/more.txt").compress_type == zipfile.ZIP_DEFLATED
+    assert (root / "wheels" / "old").read_text() == "x"
+
+
+def test_files_from_elsewhere_are_held_to_the_same_rules(tmp_path: Path, out: Path) -> None:
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    (other / "link.whl").symlink_to("/etc/passwd")
+    with pytest.raises(InvalidArchive, match=r"wheels/link\.whl' is a link"):
+        pack(folder(tmp_path), out, LIMITS, folders={"wheels": other})
+    (other / "link.whl").unlink()
+    (other / "large.whl").write_bytes(b"x" * 5000)
+    few = structs.replace(LIMITS, max_unpacked_bytes=5000)
+    with pytest.raises(InvalidArchive, match=r"KiB, wheels included; 4\.9 KiB are allowed"):
+        pack(folder(tmp_path), out, few, folders={"wheels": other})
+    assert not list(out.iterdir())
+
+
+def test_an_archive_of_more_bytes_than_the_server_takes_is_not_written(tmp_path: Path, out: Path) -> None:
+    root = folder(tmp_path)
+    size = pack(root, out, LIMITS).stat().st_size
+    assert pack(root, out, LIMITS, max_bytes=size).stat().st_size == size
+    (out / "math_plugin-1.0.0.zip").unlink()
+    with pytest.raises(UploadTooLarge, match=rf"{size} bytes; this server takes {size - 1} bytes"):
+        pack(root, out, LIMITS, max_bytes=size - 1)
+    assert not list(out.iterdir())
