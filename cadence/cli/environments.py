@@ -2,26 +2,13 @@
 
 import click
 from flask.cli import with_appcontext
-from msgspec import Struct
 
 from cadence.cli.command import command, parts, say_json
-from cadence.dependencies.environment import Usage
 from cadence.housekeeping import tidy
-from cadence.model import VersionRecord
+from cadence.web.packages import EnvironmentView, environment_views
 
 _KEY_CHARACTERS = 12
 _SHOWN_PACKAGES = 3
-
-
-class _Row(Struct, frozen=True):
-    """One environment as it is shown. ``isolated`` is None where no version uses it, so that nobody knows."""
-
-    key: str
-    size_bytes: int
-    packages: tuple[str, ...]
-    made_at: str
-    isolated: bool | None
-    used_by: tuple[str, ...]
 
 
 @click.command("environments")
@@ -34,7 +21,7 @@ def environments(as_json: bool, collect: bool) -> None:
     opened = parts()
     before = {usage.key: usage.size_bytes for usage in opened.environments.usage()} if collect else {}
     removed = tidy(opened.environments, opened.index) if collect else ()
-    rows = _rows(opened.environments.usage(), opened.index.versions())
+    rows = environment_views(opened.environments.usage(), opened.index.versions())
     if as_json:
         say_json(rows)
         return
@@ -47,18 +34,7 @@ def environments(as_json: bool, collect: bool) -> None:
     _say_table(rows)
 
 
-def _rows(usages: tuple[Usage, ...], versions: list[VersionRecord]) -> list[_Row]:
-    """The largest first."""
-    rows = []
-    for usage in usages:
-        users = [record for record in versions if record.environment == usage.key]
-        isolated = users[0].isolated if users else None
-        used_by = tuple(record.ref.slug for record in users)
-        rows.append(_Row(usage.key, usage.size_bytes, usage.packages, usage.made_at, isolated, used_by))
-    return sorted(rows, key=lambda row: (-row.size_bytes, row.key))
-
-
-def _say_table(rows: list[_Row]) -> None:
+def _say_table(rows: list[EnvironmentView]) -> None:
     table = [("ENVIRONMENT", "SIZE", "KIND", "USED BY", "PACKAGES")]
     table += [
         (row.key[:_KEY_CHARACTERS], _size(row.size_bytes), _kind(row), _users(row), _packages(row)) for row in rows
@@ -77,15 +53,15 @@ def _say_table(rows: list[_Row]) -> None:
         )
 
 
-def _kind(row: _Row) -> str:
+def _kind(row: EnvironmentView) -> str:
     return {None: "-", False: "shared", True: "isolated"}[row.isolated]
 
 
-def _users(row: _Row) -> str:
+def _users(row: EnvironmentView) -> str:
     return ", ".join(row.used_by) or "unused"
 
 
-def _packages(row: _Row) -> str:
+def _packages(row: EnvironmentView) -> str:
     shown = ", ".join(row.packages[:_SHOWN_PACKAGES])
     more = len(row.packages) - _SHOWN_PACKAGES
     return f"{shown} and {more} more" if more > 0 else shown

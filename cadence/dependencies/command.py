@@ -7,6 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import tty
@@ -32,6 +33,8 @@ _COMMON = ("--no-python-downloads", "--no-sources", "--color", "never")
 _DRAWING = ("/usr/bin/env", "TERM=xterm")
 # Reads from one stream before the others, and the clock, have their turn.
 _MOST_READS = 64
+# Python 3.11 fills this cache without a lock, and looking for uv's program from two threads at once finds it half full.
+sysconfig.get_config_vars()
 
 
 class Ended(Exception):

@@ -127,7 +127,7 @@ class Dependencies:
 
         What the same requirements came to last time is taken again, unless the order is an upgrade.
 
-        :param sizes: also find out how large the wheels are.
+        :param sizes: also find out how large the wheels are that would have to come.
         :raises DependenciesFailed: ``Failed to install: <requirement>`` and the reason.
         :raises Cancelled: when the install was cancelled.
         """
@@ -135,13 +135,13 @@ class Dependencies:
         vendored = read_vendored(order.vendored, self._uv(progress).raise_if_cancelled)
         inputs = self._inputs(declared, vendored, order)
         lock = None if order.upgrade else self._remembered(inputs, declared)
-        if lock is None or sizes or not self._is_ready(lock):
+        if lock is None or not self._is_ready(lock):
             with opened(vendored, self._wheelhouse) as sources:
                 if lock is None or not self._can_be_had(lock, sources):
                     lock = search(declared, versions(self._constraints), self._tools(order, sources, progress))
                     if lock.key is not None:
                         self._resolutions.keep_resolution(inputs, lock.key, memory.write(lock))
-                if sizes:
+                if sizes and not self._is_ready(lock):
                     options = sources.before(self._options, offline=self._offline)
                     lock = measured(lock, sources, self._uv(progress, options, quiet=True))
         return Planned(

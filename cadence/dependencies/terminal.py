@@ -31,8 +31,12 @@ _FOLDERS = re.compile(r"(?<![\w.:])/(?:[^\s`'\"/]+/)+")
 
 def presentable(line: str) -> str:
     """A line without addresses (they name hosts and can hold credentials), folders and control characters."""
-    without = _FOLDERS.sub("", _ADDRESS.sub("the package index", line[:_LONGEST_LINE_CHARACTERS]))
+    without = _FOLDERS.sub("", _ADDRESS.sub(_unnamed, line[:_LONGEST_LINE_CHARACTERS]))
     return "".join(character if character.isprintable() else " " for character in without).rstrip()
+
+
+def _unnamed(address: re.Match[str]) -> str:
+    return "the package index)" if address[0].endswith(")") else "the package index"
 
 
 class Lines:
