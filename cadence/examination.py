@@ -10,14 +10,11 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct, structs
 
-from cadence.dependencies.installation import VENDORED, Dependencies, Order, Provided
+from cadence.dependencies.installation import VENDORED, Dependencies, Order, Planned, Provided
 from cadence.errors import CadenceError, ValidationFailed
 from cadence.grants import unmet_faults, unmet_requests
-from cadence.intake.archive import extract
-from cadence.intake.filename import parse_filename
 from cadence.intake.inspection import inspect
-from cadence.intake.limits import ArchiveLimits
-from cadence.model import Granted, Limits, Manifest, PluginRef, Stage, Trial, Upload, VersionRecord
+from cadence.model import Granted, Limits, Manifest, PluginRef, Stage, Trial, VersionRecord
 from cadence.progress import Progress
 from cadence.runtime.launcher import Launch
 from cadence.runtime.live_set import LiveSet
@@ -25,7 +22,11 @@ from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.tree import snapshot
 
-_VALIDATE_AGAIN = "validate it again"
+_CHECK_AGAIN = "validate it again"
+_NOT_TRIED = (
+    "It was not tried out: the packages that it needs are not on this server. Ask for the trial to have it tried."
+)
+_COMPUTED = "It computes its dependencies: only the trial can tell what it needs beside what its files state."
 
 
 class Examined(Struct, frozen=True):
@@ -73,7 +74,6 @@ class Examiner:
         self,
         live_set: LiveSet,
         dependencies: Dependencies,
-        limits: ArchiveLimits,
         sdk_version: str,
         scratch_dir: Path,
         granted: Callable[[str], Granted],
@@ -81,7 +81,6 @@ class Examiner:
     ) -> None:
         self._live_set = live_set
         self._dependencies = dependencies
-        self._limits = limits
         self._sdk_version = sdk_version
         self._scratch_dir = scratch_dir
         self._granted = granted
@@ -104,42 +103,47 @@ class Examiner:
         :param again: what to do once the plugin was granted what it asks for, where its trial fails without.
         :raises CadenceError: the one that says why it is refused.
         """
-        with progress.stage(Stage.INSPECT):
-            manifest = inspect(tree, ref, self._sdk_version)
-        with self._told_what_is_not_granted(manifest, again):
-            vendored = tree / VENDORED
-            order = Order(
-                manifest.requirements,
-                vendored if vendored.is_dir() else None,
-                upgrade,
-                self._granted(ref.name).grants.network,
-            )
-            examined = self._try_out(manifest, order, tree, progress, stack)
-            undeclared = _undeclared(examined)
-            if not undeclared:
-                return examined
-            # They are computed, so that only the running plugin could name them: once more, with them.
-            order = structs.replace(order, requirements=(*manifest.requirements, *undeclared))
-            return self._try_out(manifest, order, tree, progress, stack)
+        with self._inspected(ref, tree, progress, again, upgrade=upgrade) as (manifest, order):
+            examined = self._try_out(manifest, self._plan(ref, order, progress), tree, progress, stack)
+            if undeclared := _undeclared(examined):
+                # They are computed, so that only the running plugin could name them: once more, with them.
+                planned = self._plan(ref, _with(order, undeclared), progress)
+                examined = self._try_out(manifest, planned, tree, progress, stack)
+            return examined
 
-    def validate(self, upload: Upload) -> Trial:
-        """Take an upload through every stage up to the trial and keep nothing of it, nor its file.
+    def check(
+        self,
+        ref: PluginRef,
+        tree: Path,
+        progress: Progress,
+        stack: ExitStack,
+        *,
+        trial: bool = False,
+        upgrade: bool = False,
+    ) -> Trial:
+        """Take a folder as far through the same stages as it comes without an install.
 
+        :param trial: go all the way: install what it needs to try it out. At the end of ``stack`` it is let go.
         :raises CadenceError: the one that says why it would be refused.
         """
-        progress = Progress(upload.received_ms)
-        with self.scratch() as (tree, stack):
-            stack.callback(Path(upload.path).unlink, missing_ok=True)
-            with progress.stage(Stage.ARCHIVE):
-                ref = parse_filename(upload.filename)
-                extract(upload, tree, self._limits)
-            return _trial(self.examine(ref, tree, progress, stack, _VALIDATE_AGAIN))
+        with self._inspected(ref, tree, progress, _CHECK_AGAIN, upgrade=upgrade) as (manifest, order):
+            planned = self._plan(ref, order, progress, sizes=True)
+            if not (trial or planned.plan.ready):
+                return _untried(manifest, planned)
+            examined = self._try_out(manifest, planned, tree, progress, stack)
+            if undeclared := _undeclared(examined):
+                planned = self._plan(ref, _with(order, undeclared), progress, sizes=True)
+                if not (trial or planned.plan.ready):
+                    return _untried(manifest, planned)
+                examined = self._try_out(manifest, planned, tree, progress, stack)
+            # As it was planned: what was not here before the check would still have to come.
+            return Trial(ref, examined.worker.report, planned.installed, examined.warnings, planned.plan)
 
-    def validate_folder(self, ref: PluginRef, folder: Path) -> Trial:
-        """As :meth:`validate`, for a folder that was not packed yet; it is only read."""
+    def check_folder(self, ref: PluginRef, folder: Path, *, trial: bool = False, upgrade: bool = False) -> Trial:
+        """As :meth:`check`, for a folder that was not packed yet; it is only read."""
         with self.scratch() as (tree, stack):
             snapshot(folder, tree)
-            return _trial(self.examine(ref, tree, Progress(0.0), stack, _VALIDATE_AGAIN))
+            return self.check(ref, tree, Progress(0.0), stack, trial=trial, upgrade=upgrade)
 
     @contextmanager
     def scratch(self) -> Iterator[tuple[Path, ExitStack]]:
@@ -148,15 +152,33 @@ class Examiner:
         with TemporaryDirectory(dir=self._scratch_dir) as folder, ExitStack() as stack:
             yield Path(folder, "tree"), stack
 
-    def _try_out(self, manifest: Manifest, order: Order, tree: Path, progress: Progress, stack: ExitStack) -> Examined:
-        with progress.stage(Stage.DEPENDENCIES):
-            provided = self._provide(manifest.ref, order, progress)
+    @contextmanager
+    def _inspected(
+        self, ref: PluginRef, tree: Path, progress: Progress, again: str, *, upgrade: bool
+    ) -> Iterator[tuple[Manifest, Order]]:
+        """What the files of a plugin say, and what has to be got for it, to go on with."""
+        with progress.stage(Stage.INSPECT):
+            manifest = inspect(tree, ref, self._sdk_version)
+        with self._told_what_is_not_granted(manifest, again):
+            vendored = tree / VENDORED
+            network = self._granted(ref.name).grants.network
+            yield manifest, Order(manifest.requirements, vendored if vendored.is_dir() else None, upgrade, network)
+
+    def _plan(self, ref: PluginRef, order: Order, progress: Progress, *, sizes: bool = False) -> Planned:
+        with progress.stage(Stage.DEPENDENCIES), _of(ref):
+            return self._dependencies.plan(order, progress, sizes=sizes)
+
+    def _try_out(
+        self, manifest: Manifest, planned: Planned, tree: Path, progress: Progress, stack: ExitStack
+    ) -> Examined:
+        with progress.stage(Stage.DEPENDENCIES), _of(manifest.ref):
+            provided = self._dependencies.provide(planned, progress)
             if provided.lease:
                 stack.callback(provided.lease.close)
         with progress.stage(Stage.TRIAL):
             granted = self._granted(manifest.ref.name)
             launch = Launch(manifest.ref, tree, provided.path, provided.isolated, granted=granted)
-            worker = self._live_set.trial(launch)
+            worker = self._live_set.trial(launch, progress.cancelled)
             stack.callback(self._live_set.dismiss, worker)
         return Examined(manifest, provided, worker)
 
@@ -173,12 +195,15 @@ class Examiner:
                 raise
             raise ValidationFailed(ref=failure.ref, faults=(*failure.faults, *unmet)) from failure
 
-    def _provide(self, ref: PluginRef, order: Order, progress: Progress) -> Provided:
-        try:
-            return self._dependencies.provide(self._dependencies.plan(order, progress), progress)
-        except CadenceError as error:
-            error.ref = ref
-            raise
+
+@contextmanager
+def _of(ref: PluginRef) -> Iterator[None]:
+    """Have errors say which plugin they are about."""
+    try:
+        yield
+    except CadenceError as error:
+        error.ref = ref
+        raise
 
 
 def _undeclared(examined: Examined) -> tuple[str, ...]:
@@ -189,6 +214,10 @@ def _undeclared(examined: Examined) -> tuple[str, ...]:
     return tuple(requirement for requirement in named if requirement not in examined.manifest.requirements)
 
 
-def _trial(examined: Examined) -> Trial:
-    report = examined.worker.report
-    return Trial(examined.manifest.ref, report, examined.provided.planned.installed, examined.warnings)
+def _with(order: Order, undeclared: tuple[str, ...]) -> Order:
+    return structs.replace(order, requirements=(*order.requirements, *undeclared))
+
+
+def _untried(manifest: Manifest, planned: Planned) -> Trial:
+    computed = () if manifest.requirements_complete else (_COMPUTED,)
+    return Trial(manifest.ref, None, planned.installed, (*manifest.warnings, _NOT_TRIED, *computed), planned.plan)

@@ -8,14 +8,15 @@ of the index in ``publish``; an install that dies after it is completed at the n
 import logging
 import secrets
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from msgspec import structs
-from packaging.version import Version
 
+from cadence.checking import Checker, is_installed
 from cadence.errors import CadenceError, Cancelled, NotFound, PluginExists, PluginUnavailable
 from cadence.examination import Examiner
 from cadence.intake.archive import extract
@@ -23,6 +24,9 @@ from cadence.intake.disk import full_disk_refused
 from cadence.intake.filename import parse_filename
 from cadence.intake.limits import ArchiveLimits
 from cadence.model import (
+    CheckOptions,
+    CheckResult,
+    InstallKind,
     InstallOptions,
     InstallRecord,
     InstallResult,
@@ -32,16 +36,17 @@ from cadence.model import (
     Upload,
     VersionRecord,
 )
-from cadence.outcome import failure_json, success_json
+from cadence.outcome import failure_json, outcome_of
 from cadence.progress import Progress
+from cadence.runs import Runs
 from cadence.runtime.live_set import LiveSet
 from cadence.runtime.worker import Worker
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
+from cadence.storage.installs import InstallLine
 from cadence.storage.locks import plugin_lock
-from cadence.storage.owners import is_alive
 from cadence.storage.publication import publish_version, remove_version
-from cadence.storage.recovery import Rebuild, interrupted_outcome, settle_plugin
+from cadence.storage.recovery import Rebuild, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
 from cadence.storage.versions import Publication
@@ -55,11 +60,12 @@ _CLOSE_SECONDS = 10.0
 
 
 class Installer:
-    """Installs uploads, side by side where they are of different plugins, and takes versions out again.
+    """Installs and checks uploads, side by side where they are of different plugins, and takes versions out again.
 
     :param owner_id: what this process is called where several share an instance.
     :param max_concurrent: installs that run at once; others wait their turn.
     :param rebuild: unpacks the archive of a version that was accepted once, to finish what another process began.
+    :param tidy: is called when something may have become superfluous: a version was taken out, an install ended.
     """
 
     def __init__(
@@ -73,17 +79,18 @@ class Installer:
         owner_id: str,
         max_concurrent: int,
         rebuild: Rebuild,
+        tidy: Callable[[], object],
     ) -> None:
         self._index = index
         self._store = store
         self._live_set = live_set
         self._examiner = examiner
         self._limits = limits
-        self._owner_id = owner_id
         self._rebuild = rebuild
+        self._tidy = tidy
         self._turns = threading.BoundedSemaphore(max_concurrent)
-        self._running: dict[str, Progress] = {}
-        self._none_left = threading.Condition()
+        self._checker = Checker(index, store, examiner, limits, self._turn)
+        self._runs = Runs(index, owner_id)
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
 
     def install(self, upload: Upload, options: InstallOptions) -> InstallResult:
@@ -91,19 +98,31 @@ class Installer:
 
         :raises CadenceError: the one that says why it is refused; nothing of it is left then.
         """
-        return self._run(self._begin(upload), upload, options)
+        result = self._run(self._begin(upload, options), upload, options)
+        assert isinstance(result, InstallResult)
+        return result
+
+    def check(self, upload: Upload, options: CheckOptions) -> CheckResult:
+        """Take an upload as far as it comes without an install. Its file is consumed, whatever comes of it.
+
+        :raises CadenceError: the one that says why an install would be refused.
+        """
+        result = self._run(self._begin(upload, options), upload, options)
+        assert isinstance(result, CheckResult)
+        return result
 
     def submit(self, upload: Upload, options: InstallOptions) -> str:
-        """As :meth:`install`, in the background. Returns the install's id, for :meth:`record`."""
-        install_id = self._begin(upload)
+        """As :meth:`install`, or :meth:`check`, in the background. Returns the run's id, for :meth:`record`."""
+        install_id = self._begin(upload, options)
+        progress, queued = self._runs.progress(install_id), ExitStack()
         try:
-            self._queue.submit(self._run_quietly, install_id, upload, options)
+            future = self._queue.submit(self._run_quietly, queued, install_id, upload, options)
         except RuntimeError:  # the queue is shut down
             Path(upload.path).unlink(missing_ok=True)
             error = PluginUnavailable("The server is shutting down. Upload the plugin again.")
-            progress = self._running[install_id]
-            self._finish(install_id, InstallState.CANCELLED, error.status, failure_json(error), progress)
+            self._finish(install_id, InstallState.CANCELLED, error.status, failure_json(error))
             raise error from None
+        queued.enter_context(progress.cancelled.ending(partial(self._drop, future, install_id, upload)))
         return install_id
 
     def delete(self, ref: PluginRef) -> str | None:
@@ -125,55 +144,61 @@ class Installer:
             started = self._live_set.reconcile_one(remaining, generation)
             if started is not None and not started.loaded:
                 self._live_set.abandon(remaining, generation, started.error or "")
+        self._tidy()
         return fallback
 
     def record(self, install_id: str) -> InstallRecord | None:
-        """One install as it stands: from memory while it runs here, else from the index."""
-        record = self._index.install(install_id)
-        progress = self._running.get(install_id)
-        if record is None or record.state is not InstallState.RUNNING:
-            return record
-        if progress is not None:
-            return structs.replace(record, stages=progress.stages)
-        return self._of_another_process(record)
-
-    def _of_another_process(self, record: InstallRecord) -> InstallRecord:
-        """Where that process has died, the next start will say so in the index; whoever asks is told now."""
-        owner = next((run.owner for run in self._index.running_installs() if run.id == record.id), None)
-        if owner is None or is_alive(self._index.instance, owner):
-            return record
-        ref = next((one.ref for one in self._index.versions() if one.install_id == record.id), None)
-        return structs.replace(record, state=InstallState.INTERRUPTED, status=500, outcome=interrupted_outcome(ref))
+        """One install or check as it stands, also one of another process; None when it is not known."""
+        return self._runs.record(install_id)
 
     def records(self, limit: int) -> list[InstallRecord]:
-        """The latest installs, newest first."""
-        return [self.record(record.id) or record for record in self._index.installs(limit)]
+        """The latest installs and checks, newest first."""
+        return self._runs.records(limit)
+
+    def lines(self, install_id: str, after: int = 0) -> list[InstallLine]:
+        """The log of one, in order; only the lines whose number is greater than ``after``."""
+        return self._runs.lines(install_id, after)
+
+    def cancel(self, install_id: str) -> InstallRecord:
+        """End one, also in another process, and give it as it then stands.
+
+        :raises NotFound: when it is not known.
+        :raises NotCancellable: when it is over, or past the commit point.
+        """
+        return self._runs.cancel(install_id)
 
     def cancel_all(self) -> None:
         """Cancel what runs and what waits."""
-        for progress in list(self._running.values()):
-            progress.cancelled.set()
+        self._runs.cancel_all()
 
     def close(self) -> None:
         """Cancel what runs and wait for it to clean up."""
         self.cancel_all()
         self._queue.shutdown(wait=True, cancel_futures=False)
-        with self._none_left:
-            self._none_left.wait_for(lambda: not self._running, _CLOSE_SECONDS)
+        self._runs.await_none(_CLOSE_SECONDS)
+        self._runs.close()
 
-    def _begin(self, upload: Upload) -> str:
+    def _begin(self, upload: Upload, options: InstallOptions) -> str:
         install_id = secrets.token_hex(8)
         name, version = _claimed_name(upload.filename)
-        record = InstallRecord(install_id, upload.filename, InstallState.RUNNING, utc_now(), name, version)
+        kind = InstallKind.CHECK if isinstance(options, CheckOptions) else InstallKind.INSTALL
+        record = InstallRecord(install_id, upload.filename, InstallState.RUNNING, utc_now(), name, version, kind=kind)
         try:
-            self._index.start_install(record, self._owner_id)
+            self._runs.begin(record, Progress(upload.received_ms))
         except BaseException:
             Path(upload.path).unlink(missing_ok=True)
             raise
-        self._running[install_id] = Progress(upload.received_ms)
         return install_id
 
-    def _run_quietly(self, install_id: str, upload: Upload, options: InstallOptions) -> None:
+    def _drop(self, future: "Future[None]", install_id: str, upload: Upload) -> None:
+        """Cancel what no thread has begun yet."""
+        if future.cancel():
+            Path(upload.path).unlink(missing_ok=True)
+            error = Cancelled("The install was cancelled while it waited for its turn.")
+            self._finish(install_id, InstallState.CANCELLED, error.status, failure_json(error))
+
+    def _run_quietly(self, queued: ExitStack, install_id: str, upload: Upload, options: InstallOptions) -> None:
+        queued.close()  # from here on it looks for itself whether it was cancelled
         try:
             self._run(install_id, upload, options)
         except CadenceError:
@@ -181,36 +206,38 @@ class Installer:
         except Exception:
             log.exception("install %s failed on an error of the server", install_id)
 
-    def _run(self, install_id: str, upload: Upload, options: InstallOptions) -> InstallResult:
-        progress = self._running[install_id]
+    def _run(self, install_id: str, upload: Upload, options: InstallOptions) -> InstallResult | CheckResult:
+        progress = self._runs.progress(install_id)
         try:
-            with full_disk_refused("install the plugin"):
-                result = self._install(install_id, upload, options, progress)
+            result = self._taken(install_id, upload, options, progress)
         except CadenceError as failure:
             error = _really(failure, progress)
             state = InstallState.CANCELLED if isinstance(error, Cancelled) else InstallState.FAILED
-            self._finish(install_id, state, error.status, failure_json(error), progress)
+            self._finish(install_id, state, error.status, failure_json(error))
             if error is failure:
                 raise
             raise error from failure
         except BaseException:
             unexpected = CadenceError("The server's log has the reason. Nothing of the upload was kept.")
-            self._finish(install_id, InstallState.FAILED, 500, failure_json(unexpected), progress)
+            self._finish(install_id, InstallState.FAILED, 500, failure_json(unexpected))
             raise
-        status = 200 if result.replaced else 201
-        self._finish(install_id, InstallState.SUCCEEDED, status, success_json(result), progress)
+        self._finish(install_id, InstallState.SUCCEEDED, *outcome_of(result))
         return result
 
-    def _finish(
-        self, install_id: str, state: InstallState, status: int, outcome: dict[str, object], progress: Progress
-    ) -> None:
+    def _taken(
+        self, install_id: str, upload: Upload, options: InstallOptions, progress: Progress
+    ) -> InstallResult | CheckResult:
+        if isinstance(options, CheckOptions):
+            with full_disk_refused("check the plugin"):
+                return self._checker.check(install_id, upload, options, progress)
+        with full_disk_refused("install the plugin"):
+            return self._install(install_id, upload, options, progress)
+
+    def _finish(self, install_id: str, state: InstallState, status: int, outcome: dict[str, object]) -> None:
         try:
-            self._index.append_lines(install_id, progress.lines)
-            self._index.finish_install(install_id, state, status, outcome, progress.stages)
+            self._runs.end(install_id, state, status, outcome)
         finally:
-            with self._none_left:
-                self._running.pop(install_id, None)
-                self._none_left.notify_all()
+            self._tidy()
 
     def _install(self, install_id: str, upload: Upload, options: InstallOptions, progress: Progress) -> InstallResult:
         with ExitStack() as stack:
@@ -224,30 +251,18 @@ class Installer:
             with progress.stage(Stage.ARCHIVE):
                 settle_plugin(self._index, self._store, self._rebuild, ref.name)
                 Path(upload.path).rename(staging.upload)
-                extract(structs.replace(upload, path=str(staging.upload)), staging.tree, self._limits)
+                received = structs.replace(upload, path=str(staging.upload))
+                extract(received, staging.tree, self._limits, progress.cancelled.raise_if_set)
                 staging.begin_sync()  # the disk works while the plugin is tried out
             with progress.stage(Stage.EXISTS):
-                self._refuse_existing(ref, options)
+                if is_installed(self._index, self._store, ref) and not options.force_overwrite:
+                    raise PluginExists("Use force_overwrite=true to replace", ref=ref)
             examined = self._examiner.examine(ref, staging.tree, progress, stack, upgrade=options.upgrade)
             record = examined.record(install_id, "upload", upload.sha256, upload.size_bytes)
-            with self._live_set.changing(ref.name):
+            with self._live_set.changing(ref.name, progress.cancelled):
                 publication = self._publish(record, staging, progress, options)
                 self._activate(record, examined.worker, publication, progress)
         return _result(record, examined.warnings, publication, str(self._store.folder(ref)), progress)
-
-    def _refuse_existing(self, ref: PluginRef, options: InstallOptions) -> None:
-        # A folder without a version may have been put there by hand a moment ago: it is not overwritten unasked.
-        if not options.force_overwrite and self._store.folder(ref).exists():
-            raise PluginExists("Use force_overwrite=true to replace", ref=ref)
-        for record in self._index.versions_of(ref.name):
-            if record.ref == ref and not options.force_overwrite:
-                raise PluginExists("Use force_overwrite=true to replace", ref=ref)
-            if record.ref != ref and Version(record.ref.version) == Version(ref.version):
-                raise PluginExists(
-                    f"Version {ref.version} is the same as {record.ref.version}, which is installed. "
-                    f"Name the archive {record.ref.slug}.zip to replace it, or delete it first.",
-                    ref=ref,
-                )
 
     @contextmanager
     def _turn(self, progress: Progress) -> Iterator[None]:
@@ -263,7 +278,8 @@ class Installer:
         self, record: VersionRecord, staging: Staging, progress: Progress, options: InstallOptions
     ) -> Publication:
         with progress.stage(Stage.PUBLISH):
-            return publish_version(self._index, self._store, staging, record, options.activate)
+            commit = progress.cancelled.rule_out
+            return publish_version(self._index, self._store, staging, record, options.activate, commit)
 
     def _activate(self, record: VersionRecord, worker: Worker, publication: Publication, progress: Progress) -> None:
         with progress.stage(Stage.ACTIVATE, cancellable=False):

@@ -11,12 +11,15 @@ from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests,
 
 __all__ = [
     "Addition",
+    "CheckOptions",
+    "CheckResult",
     "DependencyPlan",
     "Endpoint",
     "Fault",
     "Granted",
     "Grants",
     "HealthReport",
+    "InstallKind",
     "InstallOptions",
     "InstallRecord",
     "InstallResult",
@@ -58,6 +61,13 @@ class InstallState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+
+
+class InstallKind(StrEnum):
+    """What a run of the pipeline is for. A ``CHECK`` stops before it would publish anything."""
+
+    INSTALL = "install"
+    CHECK = "check"
 
 
 class PluginRef(Struct, frozen=True):
@@ -160,6 +170,15 @@ class InstallOptions(Struct, frozen=True):
     upgrade: bool = False
 
 
+class CheckOptions(InstallOptions, frozen=True):
+    """How an upload is to be checked: as if it were installed with the same options.
+
+    With ``trial`` packages that are not here are installed to try it out, and let go afterwards.
+    """
+
+    trial: bool = False
+
+
 class StageRecord(Struct, frozen=True):
     """One stage of an install as it ran; ``ms`` is ``None`` while it runs.
 
@@ -236,11 +255,25 @@ class InstallResult(Struct, frozen=True):
     stages: tuple[StageRecord, ...]
 
 
+class CheckResult(Struct, frozen=True):
+    """A plugin that was checked and not installed.
+
+    ``installed`` is whether this very version is here already, so that an install would have to overwrite it;
+    ``would_activate`` whether it would answer then.
+    """
+
+    trial: Trial
+    install_id: str
+    installed: bool
+    would_activate: bool
+    stages: tuple[StageRecord, ...]
+
+
 class InstallRecord(Struct, frozen=True):
     """One run of the pipeline, also a failed or an unfinished one. ``created_at`` is UTC, ISO 8601.
 
     ``status`` is the HTTP status of the outcome and ``outcome`` the JSON that was or would have been answered;
-    both are ``None`` while it runs.
+    both are ``None`` while it runs. ``cancelling`` says that it was asked to end.
     """
 
     id: str
@@ -252,6 +285,8 @@ class InstallRecord(Struct, frozen=True):
     stages: tuple[StageRecord, ...] = ()
     status: int | None = None
     outcome: dict[str, Any] | None = None
+    kind: InstallKind = InstallKind.INSTALL
+    cancelling: bool = False
 
 
 class VersionRecord(Struct, frozen=True):

@@ -4,7 +4,9 @@ Opening costs a few milliseconds and starts nothing, so that a command that only
 Starting makes this process an owner, recovers what an earlier one left half done, and readies the runtime.
 """
 
+import logging
 import os
+import socket
 import threading
 from collections.abc import Callable
 from importlib.metadata import version as distribution_version
@@ -13,21 +15,24 @@ from pathlib import Path
 
 from cadence.adoption import Adopter
 from cadence.config import SandboxMode, Settings
+from cadence.dependencies.building import Workshop
 from cadence.dependencies.environment import EnvironmentMissing, Environments
 from cadence.dependencies.installation import Dependencies
 from cadence.errors import ConfigurationError, PluginUnavailable
 from cadence.examination import Examiner
 from cadence.granting import Granter
+from cadence.housekeeping import Housekeeper
 from cadence.installer import Installer
 from cadence.intake.archive import extract
 from cadence.intake.limits import ArchiveLimits
 from cadence.intake.upload import UploadFile
-from cadence.model import PluginRef, Upload, VersionRecord
+from cadence.model import Endpoint, PluginRef, Upload, VersionRecord
 from cadence.reconciler import Reconciler
 from cadence.runtime.gateway import Gateway
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.live_set import LiveSet
 from cadence.runtime.logs import Logs
+from cadence.runtime.notification import receive_listener
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.zygote import Zygote
 from cadence.sandbox import Sandbox, SandboxProbe, at_first
@@ -38,6 +43,8 @@ from cadence.storage.recovery import recover
 from cadence.storage.store import Store
 from cadence.storage.tree import file_digest, remove_tree
 from cadence_sdk._runtime.report import Layer
+
+log = logging.getLogger(__name__)
 
 
 class Parts:
@@ -54,6 +61,7 @@ class Parts:
         _require_folders(settings)
         self.index = Index.open(settings.instance / "index.db")
         self.store = Store(settings.plugin_dir, settings.archive_dir)
+        self.environments = Environments(settings.instance / "environments")
         self._starting = threading.Lock()
         self._running: Running | None = None
 
@@ -76,7 +84,7 @@ class Parts:
         """
         with self._starting:
             if self._running is None:
-                running = Running(self.settings, self.index, self.store, self._zygote)
+                running = Running(self.settings, self.index, self.store, self.environments, self._zygote)
                 if serve:
                     running.serve(announce)
                 self._running = running
@@ -120,7 +128,9 @@ def _require_folders(settings: Settings) -> None:
 class Running:
     """What runs in this process: zygote, workers, live set, installer."""
 
-    def __init__(self, settings: Settings, index: Index, store: Store, zygote: Zygote | None) -> None:
+    def __init__(
+        self, settings: Settings, index: Index, store: Store, environments: Environments, zygote: Zygote | None
+    ) -> None:
         self._settings = settings
         self._index = index
         self._store = store
@@ -135,9 +145,12 @@ class Running:
         self.logs = Logs(settings.max_log_bytes, settings.max_log_bytes_per_second)
         self.zygote = zygote or Zygote(confine=settings.sandbox is not SandboxMode.OFF)
         self._owns_zygote = zygote is None
+        self.bare_zygote = Zygote(confine=self.zygote.confines, bare=True)
         self.sandbox = SandboxProbe(settings.sandbox, self._layers)
-        self.environments = Environments(settings.instance / "environments")
+        self.environments = environments
         self.environments.recover()
+        self.housekeeper = Housekeeper(environments, index, self.supervisor.soon)
+        self.environments.on_release = self.housekeeper.request
         self.gateway = Gateway()
         self._launcher = self._make_launcher()
         self.live_set = LiveSet(
@@ -146,7 +159,6 @@ class Running:
         self.examiner = Examiner(
             self.live_set,
             self._dependencies(),
-            self._limits,
             distribution_version("cadence-sdk"),
             self._run_dir,
             index.granted,
@@ -163,6 +175,7 @@ class Running:
         self._serves = True
         self.supervisor.soon(lambda: self.sandbox.report(announce))
         self._index.register_server(self._owner.id, os.getpid())
+        self.housekeeper.request()
         self.reconciler.start()
 
     def receive(self) -> UploadFile:
@@ -184,6 +197,7 @@ class Running:
         self.gateway.close()
         if self._owns_zygote:
             self.zygote.stop()
+        self.bare_zygote.stop()
         self.reconciler.stop()
         self.installer.close()
         self.supervisor.stop()
@@ -216,6 +230,7 @@ class Running:
     def _make_launcher(self) -> Launcher:
         return Launcher(
             self.zygote,
+            self.bare_zygote,
             self.logs,
             run_dir=self._run_dir,
             data_dir=self._settings.instance / "data",
@@ -237,7 +252,17 @@ class Running:
             wheelhouse=self._settings.wheelhouse,
             offline=self._settings.offline,
             allow_sdist=self._settings.allow_sdist,
+            workshop=self._workshop().workbench if self._settings.allow_sdist else None,
         )
+
+    def _workshop(self) -> Workshop:
+        """Where packages are built from source, in the folder of this process, which goes with it."""
+
+        def attach(channel: socket.socket, endpoints: tuple[Endpoint, ...]) -> None:
+            listener = receive_listener(channel, self._settings.load_seconds)
+            self.gateway.attach(listener, endpoints, lambda words: log.info("A build from source: %s", words))
+
+        return Workshop(self._run_dir / "builds", self._layers, attach)
 
     def _keep(self, environment: Path) -> Callable[[], None]:
         try:
@@ -256,6 +281,7 @@ class Running:
             owner_id=self._owner.id,
             max_concurrent=self._settings.max_concurrent_installs,
             rebuild=self._rebuild,
+            tidy=self.housekeeper.request,
         )
 
     def _launch_of(self, record: VersionRecord) -> Launch:

@@ -74,21 +74,44 @@
 
   let opened = [];
   let focusWasInside = false;
+  let focused = null;
+  let scrolled = [];
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target } = event.detail;
+    focused = target.contains(document.activeElement) ? document.activeElement : null;
+    scrolled = logsOf(target).map((log) => [log, isFollowed(log) ? Infinity : log.scrollTop]);
     opened = [...target.querySelectorAll("details[open][id]")].map((details) => details.id);
     focusWasInside = target.id === "plugin-list" && target.contains(document.activeElement);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     opened = [];
+    for (const [log, top] of scrolled) log.scrollTop = Math.min(top, log.scrollHeight);
+    scrolled = [];
     announceIn(event.target);
     refreshTimes();
     if (event.detail.target.id === "dialog") openDialog();
     $("[data-focus]", event.target)?.focus();
     if (focusWasInside && document.activeElement === document.body) $("#plugins-title").focus();
     focusWasInside = false;
+    if (focused && document.activeElement === document.body) refocus(event.target);
+    focused = null;
   });
+
+  /* What held the focus and is still there keeps it; else its row takes it: the button of an install that ended. */
+  const refocus = (swapped) => {
+    const row = swapped.closest?.(".install");
+    if (focused.isConnected) focused.focus({ preventScroll: true });
+    else if (row) $("summary, button, a", row)?.focus({ preventScroll: true });
+  };
+
+  // A log that is read at its end is followed as it grows; one that is read elsewhere stays where it is.
+
+  const logsOf = (target) => {
+    const around = target.closest(".log-lines");
+    return around ? [around] : [...target.querySelectorAll(".log-lines")];
+  };
+  const isFollowed = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
 
   // The dialog of a deletion. A browser without scripts gets the same form as a page.
 
@@ -205,6 +228,8 @@
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    const action = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
+    const isCheck = action !== form.getAttribute("action");
     const good = chosen.filter((file) => !problemOf(file));
     if (!good.length) {
       say(chosen.length ? "None of these files can be uploaded." : "Choose a plugin archive first.");
@@ -213,9 +238,12 @@
     }
     const fields = new FormData(form);
     fields.delete("file");
-    chosen = chosen.filter((file) => !good.includes(file));
-    show();
-    for (const file of good) enqueue(file, fields);
+    if (!isCheck) {  // what was only checked stays chosen, to be uploaded next
+      chosen = chosen.filter((file) => !good.includes(file));
+      show();
+    }
+    say("");
+    for (const file of good) enqueue(file, fields, action);
     rows.firstElementChild.scrollIntoView({ block: "nearest" });
   });
 
@@ -235,9 +263,9 @@
     }
   };
 
-  const enqueue = (file, fields, row = sendingRow(file)) => {
+  const enqueue = (file, fields, action, row = sendingRow(file)) => {
     const stop = $(".sending-stop", row);
-    const start = () => send(file, fields, row);
+    const start = () => send(file, fields, action, row);
     row.dataset.state = "sending";
     $(".install-result", row).textContent = "Waiting for its turn";
     $(".bytes", row).hidden = false;
@@ -246,7 +274,7 @@
     stop.textContent = "Cancel";
     stop.onclick = () => {
       queue.splice(queue.indexOf(start), 1);
-      ended(row, "cancelled", "Cancelled. Nothing was sent.", () => enqueue(file, fields, row));
+      ended(row, "cancelled", "Cancelled. Nothing was sent.", () => enqueue(file, fields, action, row));
     };
     queue.push(start);
     pump();
@@ -274,8 +302,8 @@
     announce(`${$(".install-title", row).textContent}: ${words}`);
   };
 
-  const send = (file, fields, row) => {
-    const again = () => enqueue(file, fields, row);
+  const send = (file, fields, action, row) => {
+    const again = () => enqueue(file, fields, action, row);
     const request = new XMLHttpRequest();
     const body = new FormData();
     for (const [name, value] of fields) body.append(name, value); // the token and the options come before the bytes
@@ -307,7 +335,7 @@
       sending -= 1;
       pump();
     };
-    request.open("POST", form.action);
+    request.open("POST", action);
     request.setRequestHeader("HX-Request", "true");
     request.send(body);
   };

@@ -6,14 +6,16 @@ They act on store and index directly, with and without a running server; a runni
 from flask import Flask
 
 from cadence.cli.authoring import pack, validate
+from cadence.cli.environments import environments
 from cadence.cli.grants import grant
+from cadence.cli.installs import cancel, installs
 from cadence.cli.plugins import plugins
 from cadence.cli.serving import doctor, serve
 
 
 def register(app: Flask) -> None:
     """Add the commands to the application's."""
-    for command in (validate, pack, grant):
+    for command in (validate, pack, grant, environments, installs, cancel):
         plugins.add_command(command)
     for command in (serve, doctor, plugins):
         app.cli.add_command(command)

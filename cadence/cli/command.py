@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ import msgspec
 from flask import current_app
 
 from cadence.errors import CadenceError
+from cadence.model import Upload
 from cadence.parts import Parts, Running
 
 
@@ -50,6 +52,17 @@ def borrowed_runtime() -> Iterator[Running]:
         yield opened.start()
     finally:
         opened.close()
+
+
+def received(running: Running, archive: Path) -> Upload:
+    """A file as an upload is received; the file stays where it is.
+
+    :raises UploadTooLarge: when it is more than the server takes.
+    """
+    with archive.open("rb") as stream, running.receive() as file:
+        for chunk in iter(lambda: stream.read(1 << 16), b""):
+            file.write(chunk)
+        return file.finish(archive.name)
 
 
 def say_json(value: object) -> None:

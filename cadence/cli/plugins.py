@@ -8,7 +8,7 @@ import click
 import msgspec
 from flask.cli import AppGroup
 
-from cadence.cli.command import borrowed_runtime, command, first_line, parts, say_json
+from cadence.cli.command import borrowed_runtime, command, first_line, parts, received, say_json
 from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.model import InstallOptions, InstallResult, PluginRef, VersionRecord
 from cadence.parts import Running
@@ -59,10 +59,11 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("archives", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a version that is installed already.")
 @click.option("--activate/--no-activate", default=None, help="Whether it answers now; by default if it is the highest.")
+@click.option("--upgrade", is_flag=True, help="Resolve dependencies anew, instead of taking those of last time.")
 @command
-def upload(archives: tuple[Path, ...], force: bool, activate: bool | None) -> None:
+def upload(archives: tuple[Path, ...], force: bool, activate: bool | None, upgrade: bool) -> None:
     """Install plugins from their archives (NAME-VERSION.zip)."""
-    options = InstallOptions(force_overwrite=force, activate=activate)
+    options = InstallOptions(force_overwrite=force, activate=activate, upgrade=upgrade)
     with borrowed_runtime() as running:
         failed = [archive for archive in archives if not _upload(running, archive, options)]
     if failed:
@@ -72,11 +73,7 @@ def upload(archives: tuple[Path, ...], force: bool, activate: bool | None) -> No
 def _upload(running: Running, archive: Path, options: InstallOptions) -> bool:
     """One of several: a refusal is told and does not keep the others from being installed."""
     try:
-        with archive.open("rb") as stream, running.receive() as file:
-            for chunk in iter(lambda: stream.read(1 << 16), b""):
-                file.write(chunk)
-            received = file.finish(archive.name)
-        result = running.installer.install(received, options)
+        result = running.installer.install(received(running, archive), options)
     except CadenceError as error:
         click.echo(f"{archive.name}: {error.message}", err=True)
         sentences = ["Use --force to replace it."] if _is_replaceable(error) else error.sentences

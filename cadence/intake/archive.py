@@ -5,7 +5,7 @@ The structure of the container first (:mod:`~cadence.intake.container`), then th
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,9 @@ class Extraction(Struct, frozen=True):
     unpacked_bytes: int
 
 
-def extract(upload: Upload, destination: Path, limits: ArchiveLimits) -> Extraction:
+def extract(
+    upload: Upload, destination: Path, limits: ArchiveLimits, go_on: Callable[[], object] = lambda: None
+) -> Extraction:
     """Unpack an archive into a folder that is made for it.
 
     Junk is left out and a single folder around all files stepped into. Files get mode 0644 and folders 0755,
@@ -38,6 +40,7 @@ def extract(upload: Upload, destination: Path, limits: ArchiveLimits) -> Extract
     publishes it.
 
     :param destination: where the folder is to be; nothing may be there yet, and its parent must exist.
+    :param go_on: is called again and again meanwhile; what it raises ends it, and the folder is gone then.
     :raises InvalidArchive: with every fault found; the folder is gone then.
     :raises StorageFull: when the disk has no room; the folder is gone then.
     :raises FileExistsError: when something is at ``destination``; it is left alone.
@@ -45,7 +48,7 @@ def extract(upload: Upload, destination: Path, limits: ArchiveLimits) -> Extract
     with Path(upload.path).open("rb") as file:
         tree = _checked_tree(file, limits)
         with full_disk_refused("unpack the archive"), _fresh_folder(destination):
-            unpacker = Unpacker(file, upload.size_bytes, limits)
+            unpacker = Unpacker(file, upload.size_bytes, limits, go_on)
             _refuse(unpacker.unpack(tree, destination))
     files = sorted("/".join(path) for path, entry in tree.items() if not entry.is_directory)
     return Extraction(destination, tuple(files), unpacker.unpacked_bytes)

@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import ZIP_STORED
@@ -27,12 +27,16 @@ class Unpacker:
 
     :param archive: the ZIP file, open for reading.
     :param archive_bytes: its size.
+    :param go_on: is called for every entry and every chunk of one; what it raises ends the unpacking.
     """
 
-    def __init__(self, archive: BinaryIO, archive_bytes: int, limits: ArchiveLimits) -> None:
+    def __init__(
+        self, archive: BinaryIO, archive_bytes: int, limits: ArchiveLimits, go_on: Callable[[], object] = lambda: None
+    ) -> None:
         self.unpacked_bytes = 0
         self._archive = archive
         self._limits = limits
+        self._go_on = go_on
         self._most_by_ratio = archive_bytes * limits.max_compression_ratio
 
     def unpack(self, tree: Mapping[PathParts, Entry], folder: Path) -> list[Fault]:
@@ -65,7 +69,9 @@ class Unpacker:
 
     def _copy(self, entry: Entry, file: BinaryIO | None) -> None:
         size = crc = 0
+        self._go_on()
         for chunk in self._data(entry):
+            self._go_on()
             size += len(chunk)
             crc = zlib.crc32(chunk, crc)
             self._count(entry, size, len(chunk))

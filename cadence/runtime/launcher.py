@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from cadence.errors import CadenceError, PluginUnavailable
 from cadence.model import Granted, Limits, PluginRef
+from cadence.progress import Cancellation
 from cadence.runtime.cgroup import NICE_WITHOUT_GROUP
 from cadence.runtime.channel import Channel
 from cadence.runtime.gateway import Gateway
@@ -51,6 +52,8 @@ class Launcher:
     Each gets a private snapshot of its plugin's folder, so that the files under a running plugin stay what they
     were when it was loaded, also while the folder in the store is replaced.
 
+    :param zygote: forks the workers of plugins that share the preloaded packages.
+    :param bare_zygote: forks those of isolated plugins; it is started with the first of them.
     :param run_dir: folder for the snapshots and temporary directories of this server's workers.
     :param data_dir: folder that holds one data directory per plugin.
     :param snapshot: copies a plugin's folder to a path that does not exist yet.
@@ -66,6 +69,7 @@ class Launcher:
     def __init__(
         self,
         zygote: Zygote,
+        bare_zygote: Zygote,
         logs: Logs,
         run_dir: Path,
         data_dir: Path,
@@ -80,6 +84,7 @@ class Launcher:
     ) -> None:
         self._keep = keep
         self._zygote = zygote
+        self._bare_zygote = bare_zygote
         self._logs = logs
         self._run_dir = run_dir
         self._data_dir = data_dir
@@ -98,7 +103,12 @@ class Launcher:
         self._closed = False
 
     def launch(
-        self, what: Launch, timeout: float, on_end: Callable[[Worker], None], on_room: Callable[[Worker], None]
+        self,
+        what: Launch,
+        timeout: float,
+        on_end: Callable[[Worker], None],
+        on_room: Callable[[Worker], None],
+        cancelled: Cancellation | None = None,
     ) -> Worker:
         """Fork a worker and have it load the plugin.
 
@@ -106,20 +116,23 @@ class Launcher:
         :param on_end: called when the worker has ended, also when that happens before this returns.
         :param on_room: called once a worker that could only read and delete, because its files were over their limit,
             could be replaced by one that may write.
+        :param cancelled: ends the worker when it is said before the plugin has loaded.
         :raises ValidationFailed: with every fault the worker found, or the one that ended it.
         :raises PluginUnavailable: when the host gives no process, or not the sandbox that is required.
         :raises NotFound: when the folder of its files is gone.
         """
         self._admit(what.ref)
+        zygote = self._bare_zygote if what.isolated else self._zygote
         let_go = self._keep(what.environment) if what.environment else _nothing
         home = self._run_dir / str(next(self._serials))
         try:
-            spec = self._prepare(what, home)
-            worker = self._fork(what, spec, partial(self._leave, home, let_go), on_end, on_room)
+            spec = self._prepare(what, home, zygote)
+            worker = self._fork(what, spec, zygote, partial(self._leave, home, let_go), on_end, on_room)
         except BaseException:
             self._leave(home, let_go)
             raise
-        worker.load(spec, timeout, partial(self._connect, spec) if self._asks(spec) else None)
+        with (cancelled or Cancellation()).ending(partial(worker.kill, "it was cancelled")):
+            worker.load(spec, timeout, partial(self._connect, spec) if _asks(spec, zygote) else None)
         return worker
 
     def close(self) -> None:
@@ -134,14 +147,14 @@ class Launcher:
             worker.ended.wait(_END_SECONDS)
         self._warden.close()
 
-    def _prepare(self, what: Launch, home: Path) -> wire.WorkerSpec:
+    def _prepare(self, what: Launch, home: Path, zygote: Zygote) -> wire.WorkerSpec:
         data, temporary = self._data_dir / what.ref.name, home / "tmp"
         home.mkdir(parents=True, mode=0o700)
         temporary.mkdir(mode=0o700)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         package = home / what.ref.slug
         self._snapshot(what.package, package)
-        user = self._user(data, home, temporary)
+        user = self._user(data, home, temporary, zygote)
         grants = what.granted.grants
         limits = grants.limits(self._limits)
         # By default numerical libraries start a thread, with buffers, for every processor of the host.
@@ -170,13 +183,13 @@ class Launcher:
             limits=limits,
             network=grants.network,
             user=user,
-            full=self._zygote.confines and Premises(data, temporary).full(limits),
-            nice=0 if self._zygote.groups.bounds_cpu else NICE_WITHOUT_GROUP,
+            full=zygote.confines and Premises(data, temporary).full(limits),
+            nice=0 if zygote.groups.bounds_cpu else NICE_WITHOUT_GROUP,
         )
 
-    def _user(self, data: Path, home: Path, temporary: Path) -> int | None:
+    def _user(self, data: Path, home: Path, temporary: Path, zygote: Zygote) -> int | None:
         """The user the worker is to run as, to whom its folders are given; None for the server's own."""
-        if not self._zygote.users:
+        if not zygote.users:
             self._users.release(data)
             return None
         user = self._users.own(data)
@@ -190,6 +203,7 @@ class Launcher:
         self,
         what: Launch,
         spec: wire.WorkerSpec,
+        zygote: Zygote,
         leave: Callable[[], None],
         on_end: Callable[[Worker], None],
         on_room: Callable[[Worker], None],
@@ -214,11 +228,12 @@ class Launcher:
         ours, theirs = socket.socketpair()
         log_read, log_write = os.pipe2(os.O_CLOEXEC)
         drained = self._logs.attach(ref.name, ref.version, log_read)
-        channel = Channel(ours, self._max_message_bytes, listener=self._asks(spec))
+        channel = Channel(ours, self._max_message_bytes, listener=_asks(spec, zygote))
         worker = Worker(ref, channel, ended, last_words, what.granted, spec.limits)
         try:
-            worker.forked(*self._zygote.fork(theirs, log_write, worker.exited))
-            self._bound(worker, spec, on_room)
+            worker.forked(*zygote.fork(theirs, log_write, worker.exited))
+            if zygote.confines:
+                self._bound(worker, spec, on_room)
         except CadenceError:
             channel.close("it could not be started")
             channel.dispose()
@@ -234,10 +249,6 @@ class Launcher:
             worker.kill("the server is shutting down")
         return worker
 
-    def _asks(self, spec: wire.WorkerSpec) -> bool:
-        """Whether the worker asks for its connections; one that is not confined makes them itself."""
-        return bool(spec.network) and self._zygote.asks
-
     def _connect(self, spec: wire.WorkerSpec, listener: int) -> None:
         self._gateway.attach(listener, spec.network, partial(self._logs.note, spec.name, spec.version))
 
@@ -246,8 +257,6 @@ class Launcher:
 
         :raises PluginUnavailable: when the kernel does not take them; then it is ended.
         """
-        if not self._zygote.confines:
-            return
         try:
             worker.group.limit(spec.limits)
         except OSError as error:
@@ -268,6 +277,11 @@ class Launcher:
         """Remove what a worker had to itself, and what was kept for it."""
         self._remove(home)
         let_go()
+
+
+def _asks(spec: wire.WorkerSpec, zygote: Zygote) -> bool:
+    """Whether the worker asks for its connections; one that is not confined makes them itself."""
+    return bool(spec.network) and zygote.asks
 
 
 def _nothing() -> None:

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 from cadence.errors import CadenceError, CallTimedOut, LimitReached, NotFound, PluginUnavailable, SandboxIncomplete
 from cadence.model import HealthReport, Limits, ToolResult, VersionRecord
+from cadence.progress import Cancellation
 from cadence.runtime import backoff
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.slot import LivePlugin, Slot
@@ -27,6 +28,8 @@ T = TypeVar("T")
 _WAIT_FOR_RESTART_SECONDS = 2.0
 #: How long calls in flight may take to finish when the server shuts down.
 _CLOSE_SECONDS = 5.0
+#: How often a wait for another change of the same plugin looks whether it was cancelled.
+_LOCK_POLL_SECONDS = 0.05
 
 
 class Reloaded(Struct, frozen=True):
@@ -109,18 +112,28 @@ class LiveSet:
                     self._replace(worker)
                 raise
 
-    def trial(self, record_ref: Launch) -> Worker:
+    def trial(self, record_ref: Launch, cancelled: Cancellation | None = None) -> Worker:
         """Load a version in a worker of its own that answers no one yet.
 
+        :param cancelled: ends the worker when it is said before the plugin has loaded.
         :raises ValidationFailed: with every fault that was found.
         """
-        return self._launcher.launch(record_ref, self._load_seconds, self._ended, self._replace)
+        return self._launcher.launch(record_ref, self._load_seconds, self._ended, self._replace, cancelled)
 
     @contextmanager
-    def changing(self, name: str) -> Iterator[None]:
-        """Keep every other change of one plugin waiting, so that none is made twice."""
-        with self._slot(name).changing:
+    def changing(self, name: str, cancelled: Cancellation | None = None) -> Iterator[None]:
+        """Keep every other change of one plugin waiting, so that none is made twice.
+
+        :raises Cancelled: when that is said while it waits for another.
+        """
+        lock = self._slot(name).changing
+        while not lock.acquire(timeout=_LOCK_POLL_SECONDS if cancelled else -1):
+            if cancelled:
+                cancelled.raise_if_set()
+        try:
             yield
+        finally:
+            lock.release()
 
     def swap(self, record: VersionRecord, worker: Worker, generation: int) -> bool:
         """Let ``worker`` answer from now on, unless a later generation has already decided otherwise.

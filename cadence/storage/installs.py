@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from cadence.model import InstallRecord, InstallState, StageRecord
+from cadence.model import InstallKind, InstallRecord, InstallState, StageRecord
 from cadence.storage.database import Connections, Row, utc_now
 
 
@@ -38,11 +38,11 @@ class InstallIndex(Connections):
         """
         with self.database.progress() as db:
             db.execute(
-                "INSERT INTO installs (id, filename, name, version, state, owner, created_at, stages) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO installs (id, filename, name, version, state, owner, created_at, stages, kind) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(record.id, record.filename, record.name, record.version, record.state, owner),
-                    *(record.created_at, _stages_json(record.stages)),
+                    *(record.created_at, _stages_json(record.stages), record.kind),
                 ),
             )
 
@@ -97,6 +97,19 @@ class InstallIndex(Connections):
         rows = self.database.rows("SELECT id, owner FROM installs WHERE state = 'running'")
         return [RunningInstall(**row) for row in rows]
 
+    def request_cancel(self, id: str) -> bool:
+        """Ask the process that runs an install to end it. Returns whether it runs, as far as the index knows."""
+        with self.database.progress() as db:
+            asked = db.execute("UPDATE installs SET cancelling = 1 WHERE id = ? AND state = 'running'", (id,))
+            return asked.rowcount > 0
+
+    def cancel_requests(self, owner: str) -> list[str]:
+        """The running installs of one owner that are to end."""
+        rows = self.database.rows(
+            "SELECT id FROM installs WHERE state = 'running' AND owner = ? AND cancelling = 1", owner
+        )
+        return [row["id"] for row in rows]
+
     def append_lines(self, id: str, lines: Iterable[tuple[str, str]]) -> None:
         """Add lines to an install's log.
 
@@ -128,6 +141,8 @@ def _install_record(row: Row) -> InstallRecord:
         stages=msgspec.json.decode(row["stages"], type=tuple[StageRecord, ...]),
         status=row["status"],
         outcome=row["outcome"] and msgspec.json.decode(row["outcome"], type=dict),
+        kind=InstallKind(row["kind"]),
+        cancelling=bool(row["cancelling"]),
     )
 
 

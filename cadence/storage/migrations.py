@@ -96,9 +96,14 @@ def m005_grants(db: Database) -> None:
 def m006_locks(db: Database) -> None:
     """The locks of dependency environments, and which one a resolution of the same inputs came to last time.
 
-    ``versions.isolated`` says that the environment holds all a plugin imports.
+    ``versions.isolated`` says that the environment holds all a plugin imports. ``installs.kind`` tells an install from
+    a check, ``installs.cancelling`` that it is to end: the process that runs it looks for that.
     """
     db.execute("ALTER TABLE versions ADD COLUMN isolated INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        "ALTER TABLE installs ADD COLUMN kind TEXT NOT NULL DEFAULT 'install' CHECK (kind IN ('install', 'check'))"
+    )
+    db.execute("ALTER TABLE installs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0")
     db.execute("CREATE TABLE locks (environment TEXT PRIMARY KEY NOT NULL, lock TEXT NOT NULL) STRICT")
     db.execute("""
         CREATE TABLE resolutions (

@@ -26,17 +26,24 @@ log = logging.getLogger(__name__)
 
 
 def publish_version(
-    index: Index, store: Store, staging: Staging, record: VersionRecord, activate: bool | None = None
+    index: Index,
+    store: Store,
+    staging: Staging,
+    record: VersionRecord,
+    activate: bool | None = None,
+    before_commit: Callable[[], object] = lambda: None,
 ) -> Publication:
     """Install what is staged. The caller discards the staging afterwards, whatever the outcome.
 
     :param record: with the ``install_id`` of ``staging``.
     :param activate: as in :meth:`~cadence.storage.versions.VersionIndex.commit_version`.
+    :param before_commit: is called when everything is ready for the commit, which what it raises prevents.
     :raises ValidationFailed: when another active plugin has its metadata name.
     :raises StorageFull: when the disk has no room. As with any exception, all is as it was before.
     """
     with full_disk_in_words():
         staging.sync()
+    before_commit()
     publication = index.commit_version(record, activate)
     with _undone_by(lambda: index.abandon_publication(record.ref, record.install_id)):
         store.publish(staging, record.ref)

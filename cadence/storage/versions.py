@@ -130,13 +130,25 @@ class VersionIndex(Connections):
         with self.database.atomic():
             previous = self._active_version(ref.name)
             installed = self._installed(ref.name)
-            if activate is None:
-                activate = highest({*installed, ref.version}) == ref.version
-            activate = activate or previous == ref.version
-            if activate:
-                self._require_free_metadata_name(ref, record.report.metadata.name)
+            activate = self.would_activate(ref, activate, record.report.metadata.name)
             self._write_pending(record, activate)
         return Publication(previous_version=previous, activated=activate, replaced=ref.version in installed)
+
+    def would_activate(self, ref: PluginRef, activate: bool | None, metadata_name: str | None) -> bool:
+        """What :meth:`commit_version` would decide now; nothing is changed.
+
+        :param metadata_name: the name in the metadata, None where that is not known.
+        :raises ValidationFailed: when it would be active under the metadata name of another plugin.
+        """
+        activates = self._decide(ref, activate)
+        if activates and metadata_name is not None:
+            self._require_free_metadata_name(ref, metadata_name)
+        return activates
+
+    def _decide(self, ref: PluginRef, activate: bool | None) -> bool:
+        if activate is None:
+            activate = highest({*self._installed(ref.name), ref.version}) == ref.version
+        return activate or self._active_version(ref.name) == ref.version
 
     def mark_published(self, ref: PluginRef, install_id: str) -> None:
         """Show a committed version whose files are in place to everybody, and raise the generation.

@@ -6,46 +6,19 @@ knows of Flask, SQL or a process.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 from packaging.version import InvalidVersion, Version
 
-from cadence.errors import PluginExists
-from cadence.model import InstallRecord, InstallState, Limits, PluginRef, Stage, StageRecord, ToolSpec, VersionRecord
+from cadence.model import (
+    Limits,
+    PluginRef,
+    ToolSpec,
+    VersionRecord,
+)
 
 PluginStatus = Literal["live", "starting", "failed", "stopped"]
-StageState = Literal["pending", "running", "done", "failed"]
-
-STAGE_SENTENCES: Mapping[Stage, str] = {
-    Stage.RECEIVE: "Receiving the file",
-    Stage.ARCHIVE: "Unpacking the archive",
-    Stage.EXISTS: "Comparing with what is installed",
-    Stage.INSPECT: "Reading the plugin's files",
-    Stage.DEPENDENCIES: "Installing what the plugin needs",
-    Stage.TRIAL: "Trying the plugin out in a sandbox",
-    Stage.PUBLISH: "Publishing the plugin",
-    Stage.ACTIVATE: "Switching over",
-}
-
-STAGE_LABELS: Mapping[Stage, str] = {
-    Stage.RECEIVE: "Receive",
-    Stage.ARCHIVE: "Unpack",
-    Stage.EXISTS: "Compare",
-    Stage.INSPECT: "Inspect",
-    Stage.DEPENDENCIES: "Dependencies",
-    Stage.TRIAL: "Trial",
-    Stage.PUBLISH: "Publish",
-    Stage.ACTIVATE: "Activate",
-}
-
-
-EXISTS_WORDS = "This version is installed already. To replace it, check Force overwrite and upload it again."
-"""What the page says where the API says ``Use force_overwrite=true to replace``."""
-
-
-REPLACED_STATUS = 200
-"""The HTTP status of an install that replaced a copy of the same version; a new one has 201."""
 
 STATUS_LABELS: Mapping[PluginStatus, str] = {
     "live": "Answering",
@@ -63,7 +36,11 @@ class Requested(Struct, frozen=True):
 
 
 class VersionView(Struct, frozen=True):
-    """One installed version. ``installed_at`` is UTC, ISO 8601; ``source`` is ``upload`` or ``directory``."""
+    """One installed version. ``installed_at`` is UTC, ISO 8601; ``source`` is ``upload`` or ``directory``.
+
+    ``dependencies_installed`` are its requirements, ``environment`` the key of the packages they came to, null where it
+    brings none; ``isolated`` whether it imports only those, in an interpreter of its own.
+    """
 
     version: str
     active: bool
@@ -73,6 +50,9 @@ class VersionView(Struct, frozen=True):
     directory: str
     sha256: str
     warnings: tuple[str, ...] = ()
+    dependencies_installed: tuple[str, ...] = ()
+    environment: str | None = None
+    isolated: bool = False
 
 
 class PluginView(Struct, frozen=True):
@@ -130,43 +110,6 @@ class GrantsView(Struct, frozen=True):
     installed: bool = True
 
 
-class StageView(Struct, frozen=True):
-    """One stage of an install; ``ms`` is known once it is over."""
-
-    stage: Stage
-    label: str
-    state: StageState
-    ms: float | None = None
-
-
-class FaultView(Struct, frozen=True):
-    """One thing that was wrong: a sentence, and where known what is at fault and which stage found it."""
-
-    message: str
-    culprit: str | None = None
-    stage: str | None = None
-
-
-class InstallView(Struct, frozen=True):
-    """One install: all eight stages, the result in a sentence, every fault. ``created_at`` is UTC, ISO 8601."""
-
-    id: str
-    filename: str
-    state: InstallState
-    created_at: str
-    stages: tuple[StageView, ...]
-    result: str
-    plugin_name: str | None = None
-    plugin_version: str | None = None
-    faults: tuple[FaultView, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def poll(self) -> bool:
-        """Whether it still runs, so that asking again is of use."""
-        return self.state is InstallState.RUNNING
-
-
 class ReloadedPlugin(Struct, frozen=True):
     """How the reload of one plugin went: ``ms`` until it answered, or ``error`` in words."""
 
@@ -196,6 +139,9 @@ def version_view(record: VersionRecord, directory: str) -> VersionView:
         directory=directory,
         sha256=record.sha256,
         warnings=record.report.warnings,
+        dependencies_installed=record.dependencies_installed,
+        environment=record.environment,
+        isolated=record.isolated,
     )
 
 
@@ -232,82 +178,6 @@ def _version_key(version: str) -> tuple[int, Version, str]:
         return (1, Version(version), version)
     except InvalidVersion:
         return (0, Version("0"), version)
-
-
-def install_view(record: InstallRecord) -> InstallView:
-    """An install as it is shown, running or over."""
-    outcome = record.outcome or {}
-    details = outcome.get("details")
-    return InstallView(
-        id=record.id,
-        filename=record.filename,
-        state=record.state,
-        created_at=record.created_at,
-        stages=stage_views(record.stages, record.state),
-        result=_result_sentence(record),
-        plugin_name=record.name,
-        plugin_version=record.version,
-        faults=_fault_views(outcome) if record.state is not InstallState.SUCCEEDED else (),
-        warnings=tuple(details.get("warnings", ())) if isinstance(details, dict) else (),
-    )
-
-
-def stage_views(records: Sequence[StageRecord], state: InstallState) -> tuple[StageView, ...]:
-    """All eight stages, also those that were not reached, from the records of those that were."""
-    reached = {record.stage: record.ms for record in records}
-    last = records[-1].stage if records else None
-    return tuple(
-        StageView(stage, STAGE_LABELS[stage], _stage_state(stage, reached, last, state), reached.get(stage))
-        for stage in Stage
-    )
-
-
-def _stage_state(
-    stage: Stage, reached: Mapping[Stage, float | None], last: Stage | None, state: InstallState
-) -> StageState:
-    if stage not in reached:
-        return "pending"
-    if state is InstallState.RUNNING:
-        return "running" if reached[stage] is None else "done"
-    return "failed" if stage is last and state is not InstallState.SUCCEEDED else "done"
-
-
-def _fault_views(outcome: Mapping[str, Any]) -> tuple[FaultView, ...]:
-    """The faults of a failure: as data where the outcome has them, else its sentences."""
-    if outcome.get("message") == PluginExists.message:
-        return (FaultView(EXISTS_WORDS, stage=Stage.EXISTS),)
-    faults = outcome.get("faults")
-    if faults:
-        return tuple(FaultView(fault["message"], fault.get("culprit"), fault.get("stage")) for fault in faults)
-    details = outcome.get("details") or ()
-    sentences = (details,) if isinstance(details, str) else details
-    return tuple(FaultView(str(sentence)) for sentence in sentences)
-
-
-def _result_sentence(record: InstallRecord) -> str:
-    if record.state is InstallState.RUNNING:
-        return STAGE_SENTENCES[record.stages[-1].stage] if record.stages else "Waiting for its turn"
-    if record.state is InstallState.SUCCEEDED:
-        return _success_sentence(record)
-    if record.state is InstallState.CANCELLED:
-        return "The install was cancelled. Nothing was changed."
-    if record.state is InstallState.INTERRUPTED:
-        return str((record.outcome or {}).get("details") or "The server ended during it. Nothing was changed.")
-    return f"{(record.outcome or {}).get('message', 'The install failed')}. Nothing was changed."
-
-
-def _success_sentence(record: InstallRecord) -> str:
-    details = (record.outcome or {}).get("details")
-    facts = details if isinstance(details, dict) else {}
-    plugin = f"{record.name} {record.version}"
-    if not facts.get("activated", True):
-        return f"{plugin} is installed. It is not the active version."
-    previous = facts.get("previous_version")
-    if record.status == REPLACED_STATUS or previous == record.version:
-        return f"{plugin} replaced the copy that was installed, and answers now."
-    if previous:
-        return f"{plugin} is installed and has taken over from {previous}."
-    return f"{plugin} is installed and answers now."
 
 
 def human_size(size_bytes: int) -> str:

@@ -58,7 +58,7 @@ def _answer_unexpected(error: Exception) -> Response:
 def _in_our_words(error: HTTPException) -> CadenceError:
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
-        if request.path.endswith("/upload"):
+        if request.path.endswith(("/upload", "/validate")):
             return UploadTooLarge("The request is larger than this server takes; make the archive smaller.")
         return RequestTooLarge("The request is larger than this server takes; send less.")
     if status == 404:

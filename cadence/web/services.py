@@ -8,22 +8,26 @@ from flask import current_app
 from msgspec import structs
 
 from cadence.errors import NotFound
-from cadence.model import InstallOptions, InstallResult, Limits, PluginRef, Upload, VersionRecord
+from cadence.model import (
+    CheckOptions,
+    CheckResult,
+    InstallOptions,
+    InstallResult,
+    InstallState,
+    Limits,
+    PluginRef,
+    Upload,
+    VersionRecord,
+)
 from cadence.parts import Parts, Running
 from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
+from cadence.storage.installs import InstallLine
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
-from cadence.web.present import (
-    GrantsView,
-    InstallView,
-    PluginStatus,
-    PluginView,
-    ReloadedPlugin,
-    ReloadView,
-    install_view,
-    plugin_view,
-)
+from cadence.web.install_views import InstallView, install_view
+from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
+from cadence.web.present import GrantsView, PluginStatus, PluginView, ReloadedPlugin, ReloadView, plugin_view
 from cadence.web.system import SystemView, system_view
 
 EXTENSION = "cadence"
@@ -94,6 +98,20 @@ class PluginServices:
         record = self.running.installer.record(install_id)
         return install_view(record) if record else None
 
+    def install_log(self, install_id: str, after: int = 0) -> tuple[InstallState, list[InstallLine]]:
+        """The state of an install, and the lines of its log after one; with a state that is over, all there will be.
+
+        :raises NotFound: when it is not known.
+        """
+        record = self.running.installer.record(install_id)
+        if record is None:
+            raise NotFound(f"There is no install {install_id!r}.")
+        return record.state, self.running.installer.lines(install_id, after)
+
+    def cancel(self, install_id: str) -> InstallView:
+        """End an install, and give it as it then stands. Raises as the installer does."""
+        return install_view(self.running.installer.cancel(install_id))
+
     def recent_installs(self) -> list[InstallView]:
         """The running installs and the last few that are over, newest first."""
         return [install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
@@ -102,9 +120,27 @@ class PluginServices:
         """Install, and wait for the end. Raises as the installer does."""
         return self.running.installer.install(upload, options)
 
+    def check(self, upload: Upload, options: CheckOptions) -> CheckResult:
+        """Check, and wait for the end. Raises as the installer does."""
+        return self.running.installer.check(upload, options)
+
     def submit(self, upload: Upload, options: InstallOptions) -> str:
-        """Start an install in the background and return its id."""
+        """Start an install, or a check by its options, in the background and return its id."""
         return self.running.installer.submit(upload, options)
+
+    def packages(self, ref: PluginRef) -> Packages:
+        """The packages that one version brings.
+
+        :raises NotFound: when it is not installed.
+        """
+        record = self._parts.index.version(ref)
+        if record is None:
+            raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
+        return packages_of(self._parts.index, record)
+
+    def environments(self) -> list[EnvironmentView]:
+        """Every environment of packages there is, the largest first."""
+        return environment_views(self._parts.environments.usage(), self.versions())
 
     def delete(self, ref: PluginRef) -> str | None:
         """Remove one version; returns the version that answers in its place.

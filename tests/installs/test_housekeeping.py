@@ -193,8 +193,9 @@ class Instance:
 @pytest.fixture
 def instance(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
     shelf = Shelf(tmp_path)
-    monkeypatch.setenv("UV_FIND_LINKS", str(shelf.folder))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    config = tmp_path / "uv.toml"
+    config.write_text(f"no-index = true\nfind-links = [{str(shelf.folder)!r}]\n")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(config))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     for version in ("1.0", "2.0"):
         shelf.wheel("alpha", version)

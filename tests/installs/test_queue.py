@@ -7,72 +7,17 @@ import pytest
 
 from cadence.config import Settings
 from cadence.errors import PluginUnavailable
-from cadence.model import InstallOptions, InstallRecord, InstallState, PluginRef
+from cadence.model import InstallState, PluginRef
 from cadence.parts import Parts
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.worker import Worker
-from tests.building import archive_bytes, plugin_files
+from tests.installs.uploads import GATED, Gate, await_success, record, submit
 from tests.server.process import await_true
-
-GATED = """
-    import os, pathlib, time
-    from cadence_sdk import tool
-
-    data = pathlib.Path(os.environ["CADENCE_PLUGIN_DATA"])
-    (data / "waiting").touch()
-    while not (data / "go").exists():
-        time.sleep(0.01)
-
-    @tool
-    def add(a: int, b: int) -> int:
-        "Add."
-        return a + b
-
-    TOOLS = [add]
-"""
-
-
-class Gate:
-    """Where a plugin waits while it is tried out."""
-
-    def __init__(self, settings: Settings, name: str) -> None:
-        self._folder = settings.instance / "data" / name
-
-    @property
-    def is_waiting(self) -> bool:
-        return (self._folder / "waiting").exists()
-
-    def await_waiting(self) -> None:
-        await_true(lambda: self.is_waiting, "the trial")
-
-    def open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "go").touch()
-
-
-def submit(parts: Parts, name: str, version: str = "1.0.0", *, gated: bool = False) -> str:
-    files = plugin_files(name, version, tools=GATED) if gated else plugin_files(name, version)
-    with parts.serving.receive() as file:
-        file.write(archive_bytes(files))
-        upload = file.finish(f"{name}-{version}.zip")
-    return parts.serving.installer.submit(upload, InstallOptions())
-
-
-def record(parts: Parts, install_id: str) -> InstallRecord:
-    found = parts.serving.installer.record(install_id)
-    assert found is not None
-    return found
-
-
-def await_success(parts: Parts, install_id: str) -> InstallRecord:
-    await_true(lambda: record(parts, install_id).state is not InstallState.RUNNING, "the install's end")
-    assert record(parts, install_id).state is InstallState.SUCCEEDED
-    return record(parts, install_id)
 
 
 def test_uploads_of_one_plugin_queue_and_others_pass_them(parts: Parts, settings: Settings) -> None:
     gate = Gate(settings, "slow")
-    first = submit(parts, "slow", "1.0.0", gated=True)
+    first = submit(parts, "slow", "1.0.0", tools=GATED)
     gate.await_waiting()
     second = submit(parts, "slow", "2.0.0")
     await_success(parts, submit(parts, "quick"))
@@ -88,7 +33,7 @@ def test_uploads_of_one_plugin_queue_and_others_pass_them(parts: Parts, settings
 def test_only_so_many_plugins_are_installed_at_once(parts: Parts, settings: Settings) -> None:
     names = ("one", "two", "three")
     gates = {name: Gate(settings, name) for name in names}
-    installs = {name: submit(parts, name, gated=True) for name in names}
+    installs = {name: submit(parts, name, tools=GATED) for name in names}
     await_true(lambda: sum(gate.is_waiting for gate in gates.values()) == 2, "two trials")
     (late,) = (name for name in names if not gates[name].is_waiting)
     early, other = (name for name in names if name != late)
@@ -108,7 +53,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_closing_cancels_what_runs_and_what_waits_and_leaves_nothing(parts: Parts, settings: Settings) -> None:
-    running = [submit(parts, name, gated=True) for name in ("one", "two")]
+    running = [submit(parts, name, tools=GATED) for name in ("one", "two")]
     for name in ("one", "two"):
         Gate(settings, name).await_waiting()
     waiting = [submit(parts, "one", "2.0.0"), submit(parts, "three")]

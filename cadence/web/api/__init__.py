@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from cadence.web.api import answers, plugins, uploads
+from cadence.web.api import answers, installs, plugins, uploads
 from cadence.web.api.openapi import Operation, document
 from cadence.web.api.replies import reply
 
@@ -19,6 +19,15 @@ OPERATIONS = (
         body="upload",
     ),
     Operation(
+        "POST",
+        "/plugins/validate",
+        uploads.validate,
+        "Check a plugin's archive; nothing is installed",
+        {200: answers.Checked, 202: answers.Accepted},
+        (400, 409, 413, 422, 503, 507),
+        body="check",
+    ),
+    Operation(
         "GET", "/plugins/uploaded", uploads.uploaded, "List every installed version", {200: answers.UploadedList}
     ),
     Operation(
@@ -28,6 +37,14 @@ OPERATIONS = (
         "Delete an installed version",
         {200: answers.Deleted},
         (404, 409),
+    ),
+    Operation(
+        "GET",
+        "/plugins/uploaded/<name>/<version>/lock",
+        uploads.lock,
+        "The packages of a version with their hashes, as a requirements.txt",
+        {200: str},
+        (404,),
     ),
     Operation("POST", "/plugins/reload", plugins.reload, "Load every plugin anew", {200: answers.Reload}),
     Operation("GET", "/plugins", plugins.plugins, "List the plugins and how they stand", {200: answers.PluginList}),
@@ -66,9 +83,39 @@ OPERATIONS = (
         (400, 409, 413, 422, 503, 507),
         body="grants",
     ),
-    Operation("GET", "/installs", uploads.installs, "List the latest installs", {200: answers.InstallList}),
+    Operation("GET", "/installs", installs.installs, "List the latest installs", {200: answers.InstallList}),
     Operation(
-        "GET", "/installs/<install_id>", uploads.install, "Follow an install", {200: answers.InstallAnswer}, (404,)
+        "GET", "/installs/<install_id>", installs.install, "Follow an install", {200: answers.InstallAnswer}, (404,)
+    ),
+    Operation(
+        "DELETE",
+        "/installs/<install_id>",
+        installs.cancel,
+        "Cancel an install or a check, in whatever stage it is; nothing of it is left",
+        {200: answers.InstallAnswer},
+        (404, 409),
+    ),
+    Operation(
+        "GET",
+        "/installs/<install_id>/log",
+        installs.log,
+        "Read the log of an install, while it runs too",
+        {200: answers.InstallLog},
+        (400, 404),
+        query={
+            "after": {
+                "type": "integer",
+                "default": 0,
+                "description": "The number of the last line that is known: those after it are answered",
+            }
+        },
+    ),
+    Operation(
+        "GET",
+        "/environments",
+        installs.environments,
+        "List the environments of packages, and which versions use them",
+        {200: answers.EnvironmentList},
     ),
     Operation("GET", "/health", plugins.health, "How this server does", {200: answers.Health}),
 )

@@ -2,19 +2,26 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from cadence.config import SandboxMode
 from cadence.model import Limits, ToolSpec
-from cadence.web.present import GrantsShown, InstallView, PluginView, ReloadedPlugin, Requested
+from cadence.web.install_views import DependenciesView, InstallView
+from cadence.web.packages import EnvironmentView
+from cadence.web.present import GrantsShown, PluginView, ReloadedPlugin, Requested
 from cadence_sdk._runtime.report import Layer
 
 
 class StageTime(Struct, frozen=True):
-    """One stage of an install and its milliseconds, null for one that was not finished."""
+    """One stage of an install and its milliseconds, null for one that was not finished.
+
+    Where something was counted in it (packages), ``done`` of ``total`` were done.
+    """
 
     stage: str
     ms: float | None
+    done: int | UnsetType = UNSET
+    total: int | UnsetType = UNSET
 
 
 class InstallDetails(Struct, frozen=True):
@@ -40,6 +47,34 @@ class Uploaded(Struct, frozen=True, kw_only=True):
     plugin_name: str
     plugin_version: str
     details: InstallDetails
+
+
+class CheckDetails(Struct, frozen=True):
+    """What a check found. Without a trial ``tried`` is false, and a sentence in ``warnings`` says why.
+
+    ``installed`` is whether this very version is installed already; ``to_install`` says what an install takes.
+    """
+
+    validation: str
+    tried: bool
+    tools: tuple[str, ...]
+    warnings: tuple[str, ...]
+    dependencies: DependenciesView
+    installed: bool
+    would_activate: bool
+    to_install: str
+    install_id: str
+    stages: tuple[StageTime, ...]
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """A plugin that would be installed; nothing of it was kept."""
+
+    success: Literal[True] = True
+    message: str
+    plugin_name: str
+    plugin_version: str
+    details: CheckDetails
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -71,7 +106,11 @@ class Failure(Struct, frozen=True, omit_defaults=True):
 
 
 class UploadedVersion(Struct, frozen=True):
-    """One installed version. ``installed_at`` is UTC, ISO 8601."""
+    """One installed version. ``installed_at`` is UTC, ISO 8601.
+
+    ``environment`` is the key of the packages that its dependencies came to, null where it brings none; ``isolated``
+    whether it imports only those, in an interpreter of its own.
+    """
 
     name: str
     version: str
@@ -81,6 +120,9 @@ class UploadedVersion(Struct, frozen=True):
     sha256: str
     size_bytes: int
     installed_at: str
+    dependencies_installed: tuple[str, ...]
+    environment: str | None
+    isolated: bool
 
 
 class UploadedList(Struct, frozen=True, kw_only=True):
@@ -167,6 +209,29 @@ class InstallAnswer(Struct, frozen=True, kw_only=True):
 
     success: Literal[True] = True
     install: InstallView
+
+
+class LogLine(Struct, frozen=True):
+    """One line of an install's log: ``n`` counts from 1, ``stage`` is the stage that said it."""
+
+    n: int
+    stage: str
+    text: str
+
+
+class InstallLog(Struct, frozen=True, kw_only=True):
+    """Lines of an install's log, in order. Once ``state`` is not ``running``, no more will come."""
+
+    success: Literal[True] = True
+    lines: tuple[LogLine, ...]
+    state: str
+
+
+class EnvironmentList(Struct, frozen=True, kw_only=True):
+    """The environments of packages that there are, the largest first."""
+
+    success: Literal[True] = True
+    environments: tuple[EnvironmentView, ...]
 
 
 class InstallList(Struct, frozen=True, kw_only=True):

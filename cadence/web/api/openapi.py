@@ -20,41 +20,50 @@ _ALWAYS = (403, 500)
 
 
 class Operation(Struct, frozen=True):
-    """One endpoint: method and rule (as Flask writes it), its view, and what it answers by status."""
+    """One endpoint: method and rule (as Flask writes it), its view, and what it answers by status: JSON, or text.
+
+    ``query`` has the parameters of its query string, with a schema of each.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     rule: str
     view: Callable[..., Response]
     summary: str
-    answers: Mapping[int, type[Struct]]
+    answers: Mapping[int, type[Struct] | type[str]]
     errors: tuple[int, ...] = ()
-    body: Literal["upload", "arguments", "grants"] | None = None
+    body: Literal["upload", "check", "arguments", "grants"] | None = None
+    query: Mapping[str, Mapping[str, Any]] = {}
+
+
+_UPLOAD_FIELDS: Mapping[str, dict[str, Any]] = {
+    "file": {
+        "type": "string",
+        "contentMediaType": "application/zip",
+        "description": "The archive, named `{name}-{version}.zip`",
+    },
+    "force_overwrite": {"type": "boolean", "default": False},
+    "activate": {"type": "boolean", "description": "By default a version becomes active when it is the highest"},
+    "upgrade": {
+        "type": "boolean",
+        "default": False,
+        "description": "Resolve its dependencies anew, instead of taking what was found for the same ones last time",
+    },
+}
+_TRIAL = {
+    "type": "boolean",
+    "default": False,
+    "description": "Install packages that are not here to try the plugin out, and let them go afterwards",
+}
+
+
+def _form(fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    schema = {"type": "object", "required": ["file"], "properties": dict(fields)}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 _BODIES: Mapping[str, dict[str, Any]] = {
-    "upload": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "string",
-                            "contentMediaType": "application/zip",
-                            "description": "The archive, named `{name}-{version}.zip`",
-                        },
-                        "force_overwrite": {"type": "boolean", "default": False},
-                        "activate": {
-                            "type": "boolean",
-                            "description": "By default a version becomes active when it is the highest",
-                        },
-                    },
-                }
-            }
-        },
-    },
+    "upload": _form(_UPLOAD_FIELDS),
+    "check": _form({**_UPLOAD_FIELDS, "trial": _TRIAL}),
     "arguments": {
         "description": "The tool's arguments, by name",
         "content": {"application/json": {"schema": {"type": "object"}}},
@@ -76,7 +85,7 @@ def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
 
     :param prefix: what stands before every rule.
     """
-    types = [Failure, *dict.fromkeys(type_ for op in operations for type_ in op.answers.values())]
+    types = [Failure, *dict.fromkeys(type_ for op in operations for type_ in op.answers.values() if type_ is not str)]
     schemas, components = schema_components(types, ref_template=_REF)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
@@ -98,8 +107,12 @@ def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> d
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in _PARAMETER.findall(operation.rule)
-        ],
-        "responses": {str(status): _response(status, by_type[type_]) for status, type_ in operation.answers.items()}
+        ]
+        + [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()],
+        "responses": {
+            str(status): _text(status) if type_ is str else _response(status, by_type[type_])
+            for status, type_ in operation.answers.items()
+        }
         | {str(status): _response(status, by_type[Failure]) for status in (*operation.errors, *_ALWAYS)},
     }
     if operation.body is not None:
@@ -113,3 +126,7 @@ def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> d
 
 def _response(status: int, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": schema}}}
+
+
+def _text(status: int) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": {"text/plain": {"schema": {"type": "string"}}}}

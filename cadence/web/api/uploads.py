@@ -1,13 +1,13 @@
-"""Uploads: installing, listing and deleting versions, and following installs."""
+"""Uploads: installing, checking, listing and deleting versions."""
 
 from flask import Response, request, url_for
 
-from cadence.errors import NotFound
-from cadence.model import InstallOptions, PluginRef
-from cadence.outcome import success_json
+from cadence.model import CheckOptions, InstallOptions, PluginRef
+from cadence.outcome import outcome_of
 from cadence.web.api import answers
 from cadence.web.api.plugins import services
 from cadence.web.api.replies import flag, reply
+from cadence.web.downloads import lock_file
 from cadence.web.received import uploads_of
 
 #: What a multipart request may hold beside the archive itself, in bytes.
@@ -16,13 +16,28 @@ _FORM_BYTES = 1024 * 1024
 
 def upload() -> Response:
     """Install the archive in the field ``file``."""
-    request.max_content_length = services().max_upload_bytes + _FORM_BYTES
-    options = InstallOptions(force_overwrite=flag("force_overwrite") or False, activate=flag("activate"))
+    options = InstallOptions(*_options())
     (received,) = uploads_of(request, most=1)
     if _wants_no_wait():
         return _accepted(services().submit(received, options))
-    result = services().run(received, options)
-    return reply(success_json(result), 200 if result.replaced else 201)
+    status, body = outcome_of(services().run(received, options))
+    return reply(body, status)
+
+
+def validate() -> Response:
+    """Check the archive in the field ``file``: every stage of an install but those that would keep something."""
+    options = CheckOptions(*_options(), trial=flag("trial") or False)
+    (received,) = uploads_of(request, most=1)
+    if _wants_no_wait():
+        return _accepted(services().submit(received, options), "Check started")
+    status, body = outcome_of(services().check(received, options))
+    return reply(body, status)
+
+
+def _options() -> tuple[bool, bool | None, bool]:
+    """Whether to overwrite, to activate and to resolve anew; before the file, so that a wrong one leaves none."""
+    request.max_content_length = services().max_upload_bytes + _FORM_BYTES
+    return flag("force_overwrite") or False, flag("activate"), flag("upgrade") or False
 
 
 def uploaded() -> Response:
@@ -40,6 +55,9 @@ def uploaded() -> Response:
                     sha256=record.sha256,
                     size_bytes=record.size_bytes,
                     installed_at=record.installed_at,
+                    dependencies_installed=record.dependencies_installed,
+                    environment=record.environment,
+                    isolated=record.isolated,
                 )
                 for record in shown.versions()
             )
@@ -56,17 +74,10 @@ def delete(name: str, version: str) -> Response:
     )
 
 
-def installs() -> Response:
-    """List the latest installs."""
-    return reply(answers.InstallList(installs=tuple(services().recent_installs())))
-
-
-def install(install_id: str) -> Response:
-    """One install, running or over."""
-    view = services().install(install_id)
-    if view is None:
-        raise NotFound(f"There is no install {install_id!r}.")
-    return reply(answers.InstallAnswer(install=view))
+def lock(name: str, version: str) -> Response:
+    """The lock of one version, to keep or to install from."""
+    ref = PluginRef(name, version)
+    return lock_file(ref, services().packages(ref))
 
 
 def _wants_no_wait() -> bool:
@@ -75,8 +86,8 @@ def _wants_no_wait() -> bool:
     return any(preference.split(";")[0].strip() == "respond-async" for preference in preferences)
 
 
-def _accepted(install_id: str) -> Response:
-    response = reply(answers.Accepted(install_id=install_id), 202)
+def _accepted(install_id: str, message: str = "Install started") -> Response:
+    response = reply(answers.Accepted(install_id=install_id, message=message), 202)
     response.headers["Location"] = url_for("api.install", install_id=install_id)
     response.headers["Preference-Applied"] = "respond-async"
     return response

@@ -5,19 +5,22 @@ that derives from ``HtmxAwareRequest`` (see :mod:`cadence.web.htmx`), the conver
 address, and the folders ``templates`` and ``static``.
 """
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
 
 from cadence.sandbox import remedy
+from cadence.web.install_views import STAGE_LABELS
 from cadence.web.pages import assets, installs, plugin, plugins, system
+from cadence.web.pages.forms import CancelForm
 from cadence.web.pages.fragments import unless_changed
 from cadence.web.pages.headers import harden, keep_fragments_apart
 from cadence.web.pages.navigation import AREAS
 from cadence.web.pages.problem import Problem, problem_of, problem_page
 from cadence.web.pages.sample import sample_files
 from cadence.web.pages.services import EXTENSION, Services, services
-from cadence.web.present import STAGE_LABELS, exact_time, human_ms, human_size, relative_time
+from cadence.web.present import exact_time, human_ms, human_size, relative_time
 
 __all__ = ["EXTENSION", "Problem", "Services", "harden", "pages", "problem_of", "problem_page"]
 
@@ -31,13 +34,17 @@ pages.add_url_rule("/plugins/list", "plugin_list", plugins.plugin_list)
 pages.add_url_rule("/plugins/sample.zip", "sample", plugins.sample)
 pages.add_url_rule("/plugins/reload", "reload", plugins.reload, methods=["POST"])
 pages.add_url_rule("/plugins/upload", "upload", installs.upload, methods=["POST"])
+pages.add_url_rule("/plugins/validate", "check", installs.check, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>", "plugin", plugin.plugin)
 pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", plugin.grant, methods=["POST"])
 pages.add_url_rule(
     "/plugins/<plugin:name>/grants/requested", "grant_requested", plugin.grant_requested, methods=["POST"]
 )
+pages.add_url_rule("/plugins/<name>/<version>/lock", "lock", plugin.lock)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])
 pages.add_url_rule("/installs/<install_id>", "install", installs.install)
+pages.add_url_rule("/installs/<install_id>/log", "install_log", installs.log)
+pages.add_url_rule("/installs/<install_id>/cancel", "cancel", installs.cancel, methods=["POST"])
 pages.add_url_rule("/system", "system", system.system)
 pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
@@ -51,6 +58,7 @@ def _shared() -> dict[str, Any]:
     """What every template may use."""
     return {
         "areas": AREAS,
+        "cancel_form": partial(CancelForm, formdata=None),
         "htmx_url": assets.htmx_url,
         "remedy": remedy,
         "sample_files": sample_files,

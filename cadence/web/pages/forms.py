@@ -25,10 +25,16 @@ class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
 
 class UploadForm(TokenForm):
-    """Archives to install."""
+    """Archives to install or to check. ``trial`` is about checks alone: an install has one in any case."""
 
     file = MultipleFileField("Plugin archives")
     force_overwrite = BooleanField("Force overwrite")
+    upgrade = BooleanField("Resolve dependencies anew")
+    trial = BooleanField("Try it out with its packages")
+
+
+class CancelForm(TokenForm):
+    """The wish to end an install."""
 
 
 class DeleteForm(TokenForm):

@@ -4,29 +4,30 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from cadence.errors import CadenceError, NoFileProvided, NotFound
-from cadence.model import InstallOptions, Upload
+from cadence.model import CheckOptions, InstallOptions, InstallState, Upload
 from cadence.web.htmx import is_htmx, respond
-from cadence.web.pages.forms import UploadForm
+from cadence.web.install_views import InstallView
+from cadence.web.pages.forms import CancelForm, UploadForm
 from cadence.web.pages.fragments import conditional, tag_of
 from cadence.web.pages.problem import problem_of
 from cadence.web.pages.services import services
-from cadence.web.present import InstallView
 from cadence.web.received import uploads_of
 
 STOP_POLLING = 286
 """The status by which htmx ends the polling of an element (htmx.org/docs, "Polling")."""
 
 
+_MAX_LINE = 10**9
+
+
 def upload() -> AnyResponse:
     """``POST /plugins/upload``: rows of the installs for htmx, else on to where they can be followed."""
-    if is_htmx():
-        return _upload_fragment()
-    uploads, options = _received()
-    if len(uploads) == 1:
-        return redirect(url_for("pages.install", install_id=services().submit(uploads[0], options)), 303)
-    for item in uploads:
-        _submit_or_flash(item, options)
-    return redirect(url_for("pages.plugins"), 303)
+    return _taken(check=False)
+
+
+def check() -> AnyResponse:
+    """``POST /plugins/validate``: as an upload, and nothing is installed."""
+    return _taken(check=True)
 
 
 def install(install_id: str) -> AnyResponse:
@@ -36,7 +37,25 @@ def install(install_id: str) -> AnyResponse:
         return _row_fragment(view)
     if view is None:
         raise NotFound("The server does not know this install. Installs are kept for a limited time.")
-    return Response(render_template("installs/page.html", install=view))
+    return Response(render_template("installs/page.html", install=view, log=_log_html(install_id, 0)))
+
+
+def log(install_id: str) -> AnyResponse:
+    """``GET /installs/<id>/log?after=N``: the lines after one for htmx, which asks until there will be no more."""
+    if not is_htmx():
+        return redirect(url_for("pages.install", install_id=install_id))
+    after = request.args.get("after", 0, type=int)
+    html = _log_html(install_id, max(0, min(after, _MAX_LINE)))
+    return respond(html) if html is not None else Response(status=204)
+
+
+def cancel(install_id: str) -> AnyResponse:
+    """``POST /installs/<id>/cancel``: end it, and show it as it then stands."""
+    CancelForm().require_valid()
+    view = services().cancel(install_id)
+    if is_htmx():
+        return respond(install_row(view))
+    return redirect(url_for("pages.install", install_id=install_id), 303)
 
 
 def install_row(view: InstallView, *, opened: bool = True) -> str:
@@ -44,10 +63,39 @@ def install_row(view: InstallView, *, opened: bool = True) -> str:
     return render_template("installs/partials/row.html", install=view, opened=opened, tag=tag_of(view))
 
 
-def _received() -> tuple[list[Upload], InstallOptions]:
+def _log_html(install_id: str, after: int) -> str | None:
+    """The lines after one, and what asks for the next; None where there is nothing new yet."""
+    try:
+        state, lines = services().install_log(install_id, after)
+    except NotFound:
+        return ""
+    runs = state is InstallState.RUNNING
+    if runs and not lines and after:
+        return None
+    last = lines[-1].n if lines else after
+    return render_template(
+        "installs/partials/log_lines.html", install_id=install_id, lines=lines, last=last, runs=runs, after=after
+    )
+
+
+def _taken(*, check: bool) -> AnyResponse:
+    if is_htmx():
+        return _upload_fragment(check=check)
+    uploads, options = _received(check=check)
+    if len(uploads) == 1:
+        return redirect(url_for("pages.install", install_id=services().submit(uploads[0], options)), 303)
+    for item in uploads:
+        _submit_or_flash(item, options)
+    return redirect(url_for("pages.plugins"), 303)
+
+
+def _received(*, check: bool) -> tuple[list[Upload], InstallOptions]:
     form = UploadForm()
     form.require_valid()
-    options = InstallOptions(force_overwrite=bool(form.force_overwrite.data))
+    overwrite, upgrade = bool(form.force_overwrite.data), bool(form.upgrade.data)
+    options = InstallOptions(overwrite, upgrade=upgrade)
+    if check:
+        options = CheckOptions(overwrite, upgrade=upgrade, trial=bool(form.trial.data))
     try:
         return uploads_of(request), options
     except NoFileProvided:
@@ -63,10 +111,10 @@ def _submit_or_flash(item: Upload, options: InstallOptions) -> None:
         flash(" ".join([f"{item.filename}: {problem.title}.", *problem.sentences]), "failed")
 
 
-def _upload_fragment() -> Response:
+def _upload_fragment(*, check: bool) -> Response:
     """The rows of what was uploaded. A refusal is a row too: it stands where the file's progress stood."""
     try:
-        uploads, options = _received()
+        uploads, options = _received(check=check)
     except CadenceError as error:
         return respond(_refused_row(error), status=error.status)
     return respond("\n".join(_submitted_row(item, options) for item in uploads))

@@ -5,6 +5,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from cadence.errors import InvalidGrants
+from cadence.model import PluginRef
+from cadence.web.downloads import lock_file
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import GrantsForm, RequestedForm
 from cadence.web.pages.grants import EnvField, Errors, as_json, as_texts, errors_of, unmet, with_requested
@@ -18,6 +20,12 @@ _SECTION = "#permissions"
 def plugin(name: str) -> AnyResponse:
     """``GET /plugins/<name>``: the page."""
     return Response(_page(services().grants(name)))
+
+
+def lock(name: str, version: str) -> AnyResponse:
+    """``GET /plugins/<name>/<version>/lock``: the packages of a version with their hashes, to keep."""
+    ref = PluginRef(name, version)
+    return lock_file(ref, services().packages(ref))
 
 
 def grant(name: str) -> AnyResponse:
@@ -67,7 +75,9 @@ def _refused(view: GrantsView, errors: Errors, texts: dict[str, str], status: in
 
 def _page(view: GrantsView, errors: Errors | None = None, texts: dict[str, str] | None = None) -> str:
     plugin = services().plugin(view.plugin_name)
-    return render_template("plugins/plugin.html", plugin=plugin, **_fields(view, errors, texts))
+    refs = {version.version: PluginRef(plugin.name, version.version) for version in plugin.versions}
+    packages = {version: services().packages(ref) for version, ref in refs.items()}
+    return render_template("plugins/plugin.html", plugin=plugin, packages=packages, **_fields(view, errors, texts))
 
 
 def _section(

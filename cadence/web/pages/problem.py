@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cadence.errors import CadenceError, PluginExists
 from cadence.web.htmx import is_htmx, respond
-from cadence.web.present import EXISTS_WORDS
+from cadence.web.install_views import EXISTS_WORDS
 
 
 class Problem(Struct, frozen=True):

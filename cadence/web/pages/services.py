@@ -5,9 +5,12 @@ from typing import Protocol, cast
 
 from flask import current_app
 
-from cadence.model import InstallOptions, Limits, PluginRef, Upload
+from cadence.model import InstallOptions, InstallState, Limits, PluginRef, Upload
 from cadence.sandbox import Sandbox
-from cadence.web.present import GrantsView, InstallView, PluginView, ReloadView
+from cadence.storage.installs import InstallLine
+from cadence.web.install_views import InstallView
+from cadence.web.packages import Packages
+from cadence.web.present import GrantsView, PluginView, ReloadView
 from cadence.web.system import SystemView
 
 EXTENSION = "cadence_pages"
@@ -65,12 +68,36 @@ class Services(Protocol):
         """One install, ``None`` when it is not known."""
         ...
 
+    def install_log(self, install_id: str, after: int = 0) -> tuple[InstallState, Sequence[InstallLine]]:
+        """The state of an install, and the lines of its log after one.
+
+        :raises NotFound: when it is not known.
+        """
+        ...
+
+    def cancel(self, install_id: str) -> InstallView:
+        """End an install, and give it as it then stands.
+
+        :raises NotFound: when it is not known.
+        :raises CadenceError: when it is too late for that.
+        """
+        ...
+
+    def packages(self, ref: PluginRef) -> Packages:
+        """The packages that a version brings.
+
+        :raises NotFound: when it is not installed.
+        """
+        ...
+
     def recent_installs(self) -> Sequence[InstallView]:
         """The running installs and the last few that are over, newest first."""
         ...
 
     def submit(self, upload: Upload, options: InstallOptions) -> str:
-        """Start an install in the background and return its id. The upload's file is its to remove, in any case.
+        """Start an install, or a check by its options, in the background and return its id.
+
+        The upload's file is its to remove, in any case.
 
         :raises CadenceError: when it cannot even be started.
         """

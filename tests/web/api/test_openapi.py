@@ -75,5 +75,5 @@ def test_an_upload_as_the_document_describes_it_is_taken(client: FlaskClient, do
     body = document.raw["paths"]["/api/v1/plugins/upload"]["post"]["requestBody"]["content"]
     fields = body["multipart/form-data"]["schema"]
     assert fields["required"] == ["file"]
-    assert set(fields["properties"]) == {"file", "force_overwrite", "activate"}
+    assert set(fields["properties"]) == {"file", "force_overwrite", "activate", "upgrade"}
     assert upload(client, fields={"force_overwrite": "true", "activate": "true"}).status_code == 201

@@ -1,7 +1,5 @@
 """The four endpoints that the specification names, word for word, and what a refused upload leaves."""
 
-from pathlib import Path
-
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -14,18 +12,6 @@ from tests.dependencies.shelf import Shelf
 from tests.web.api.asking import call, install, refused, traces, upload
 
 REF = PluginRef("demo_plugin", "1.0.0")
-
-
-@pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    """The only place where uv finds packages during the test."""
-    shelf = Shelf(tmp_path)
-    for variable in ("PIP_FIND_LINKS", "UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    monkeypatch.setenv("UV_FIND_LINKS", str(shelf.folder))
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    return shelf
 
 
 def demo(version: str = "1.1.0", **options: object) -> tuple[bytes, str]:

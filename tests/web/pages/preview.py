@@ -20,7 +20,9 @@ from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.grants import parse_grants, plain_grants
 from cadence.intake.upload import UploadFile
 from cadence.model import (
+    CheckOptions,
     Grants,
+    InstallKind,
     InstallOptions,
     InstallRecord,
     InstallState,
@@ -31,21 +33,23 @@ from cadence.model import (
     ToolSpec,
     Upload,
 )
+from cadence.runs import NotCancellable
 from cadence.sandbox import Sandbox
+from cadence.storage.installs import InstallLine
 from cadence.web import htmx
 from cadence.web.api.rules import PluginName
+from cadence.web.install_views import CHECK_STAGES, InstallView, install_view
+from cadence.web.packages import Packages
 from cadence.web.pages import EXTENSION, pages, problem_page
 from cadence.web.present import (
     GrantsShown,
     GrantsView,
-    InstallView,
     PluginStatus,
     PluginView,
     ReloadedPlugin,
     ReloadView,
     Requested,
     VersionView,
-    install_view,
 )
 from cadence.web.system import SystemView
 from cadence_sdk._runtime.report import Layer
@@ -129,7 +133,7 @@ class MadeUpServices:
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
-    warnings, ``twice`` exists already, ``stuck`` never moves on.
+    warnings, ``twice`` exists already, ``stuck`` never moves on. ``said`` is the log of every install.
     """
 
     max_upload_bytes = MAX_UPLOAD_BYTES
@@ -145,6 +149,8 @@ class MadeUpServices:
         self.default_limits = Limits()
         self.granted: dict[str, Grants] = {}
         self.requested = Requested()
+        self.said: list[str] = []
+        self.brought: dict[PluginRef, Packages] = {}
 
     def system(self) -> SystemView:
         """A server on some host."""
@@ -206,8 +212,29 @@ class MadeUpServices:
             name,
             number,
             (StageRecord(Stage.RECEIVE),),
+            kind=InstallKind.CHECK if isinstance(options, CheckOptions) else InstallKind.INSTALL,
         )
         return install_id
+
+    def cancel(self, install_id: str) -> InstallView:
+        """End one that runs."""
+        record = self.records[install_id]
+        if record.state is not InstallState.RUNNING:
+            raise NotCancellable("It is over.")
+        self.records[install_id] = over(record, record.stages, InstallState.CANCELLED, {"success": False})
+        return install_view(self.records[install_id])
+
+    def install_log(self, install_id: str, after: int = 0) -> tuple[InstallState, Sequence[InstallLine]]:
+        """What was said."""
+        record = self.records.get(install_id)
+        if record is None and not any(view.id == install_id for view in self.shown):
+            raise NotFound("There is no such install.")
+        lines = [InstallLine(n, "dependencies", text) for n, text in enumerate(self.said, 1)]
+        return record.state if record else InstallState.SUCCEEDED, lines[after:]
+
+    def packages(self, ref: PluginRef) -> Packages:
+        """What a version brings."""
+        return self.brought.get(ref, Packages())
 
     def install(self, install_id: str) -> InstallView | None:
         """Tell where the install stands, then move it on."""
@@ -239,6 +266,8 @@ class MadeUpServices:
         stages = (*record.stages[:-1], StageRecord(record.stages[-1].stage, MILLISECONDS[done - 1]))
         if "broken" in record.filename and stages[-1].stage is Stage.INSPECT:
             return over(record, stages, InstallState.FAILED, BROKEN)
+        if record.kind is InstallKind.CHECK and done == len(CHECK_STAGES):
+            return over(record, stages, InstallState.SUCCEEDED, {"success": True, "details": FOUND})
         if done == len(Stage):
             self.installed.append(
                 plugin(record.name, version=record.version, versions=(version(record.version, name=record.name),))
@@ -248,10 +277,32 @@ class MadeUpServices:
         return msgspec.structs.replace(record, stages=(*stages, StageRecord(list(Stage)[done])))
 
 
+FOUND: dict[str, Any] = {
+    "tried": False,
+    "tools": [],
+    "warnings": ["It was not tried out: the packages that it needs are not on this server."],
+    "dependencies": {
+        "added": [
+            {"name": "numpy", "version": "2.1.0", "size_bytes": 16_882_073, "requirement": "numpy>=1.20.0"},
+            {"name": "pydantic", "version": "2.7.4", "size_bytes": 409_017, "requirement": "pydantic<2.8"},
+        ],
+        "provided": ["langchain-core==1.7.0"],
+        "isolated": ["pydantic<2.8 does not go with pydantic 2.14.3, which every worker has loaded."],
+        "size_bytes": 17_291_090,
+        "ready": False,
+    },
+    "installed": True,
+    "would_activate": True,
+}
 ODD_WARNINGS = (
     "The plugin calls itself mathematics, its file is named odd_plugin.",
     "agent.py overrides bind_model, which has no effect: the model stays in the server.",
 )
+NOT_FOUND: dict[str, Any] = {
+    "success": False,
+    "message": "Dependency installation failed",
+    "faults": [{"stage": "dependencies", "message": "There is no such version of it.", "culprit": "numpy>=99"}],
+}
 BROKEN: dict[str, Any] = {
     "success": False,
     "message": "Plugin validation failed",
@@ -278,12 +329,13 @@ def shown_install(
     state: InstallState = InstallState.SUCCEEDED,
     reached: int = len(Stage),
     outcome: dict[str, Any] | None = None,
+    counted: tuple[int, int] = (0, 0),
     **more: Any,
 ) -> InstallView:
-    """An install as it is shown, of the first ``reached`` stages."""
+    """An install as it is shown, of the first ``reached`` stages, with something ``counted`` in the last."""
     stages = [StageRecord(stage, ms) for stage, ms in zip(Stage, MILLISECONDS, strict=True)][:reached]
     if state is InstallState.RUNNING:
-        stages[-1] = StageRecord(stages[-1].stage)
+        stages[-1] = StageRecord(stages[-1].stage, None, *counted)
     values: dict[str, Any] = {
         "id": "shown",
         "filename": "math_plugin-1.0.0.zip",
@@ -400,7 +452,12 @@ def scene(kind: Scene) -> MadeUpServices:
                 outcome=warnings, id="c", filename="odd_plugin-1.0.0.zip", name="odd_plugin", created_at=ago(minutes=9)
             ),
             shown_install(outcome={}, id="d", created_at=ago(hours=1)),
+            shown_install(outcome={"details": FOUND}, reached=5, id="e", kind=InstallKind.CHECK),
+            shown_install(InstallState.FAILED, 5, NOT_FOUND, id="f", filename="numeric-1.0.0.zip", name="numeric"),
+            shown_install(InstallState.CANCELLED, 6, {}, id="g"),
+            shown_install(InstallState.RUNNING, 5, id="h", counted=(3, 12)),
         ]
+        services.said = [f"Downloading package-{number} (1.{number} MiB)" for number in range(40)]
     return services
 
 

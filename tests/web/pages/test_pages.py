@@ -208,7 +208,7 @@ def test_an_unchanged_install_is_not_sent_again(client: FlaskClient) -> None:
 def test_the_end_of_an_install_stops_the_asking_and_refreshes_the_list(client: FlaskClient) -> None:
     upload(client, "new-1.0.zip")
     answer = client.get("/installs/0001", headers=HTMX)
-    while "hx-trigger" in answer.text:
+    while "every 300ms" in answer.text:
         assert "HX-Trigger" not in answer.headers
         answer = client.get("/installs/0001", headers=HTMX)
     assert answer.headers["HX-Trigger"] == "plugins-changed"

@@ -17,16 +17,8 @@ from cadence.model import (
     TrialReport,
     VersionRecord,
 )
-from cadence.web.present import (
-    EXISTS_WORDS,
-    InstallView,
-    exact_time,
-    human_ms,
-    human_size,
-    install_view,
-    plugin_view,
-    relative_time,
-)
+from cadence.web.install_views import EXISTS_WORDS, InstallView, install_view
+from cadence.web.present import exact_time, human_ms, human_size, plugin_view, relative_time
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 REACHED = (StageRecord(Stage.RECEIVE, 3.0), StageRecord(Stage.ARCHIVE, 5.0))
