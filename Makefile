@@ -9,7 +9,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 export UV_PYTHON := $(BIN)/python
-export UV_NO_PROGRESS := 1
 # Trust what this machine trusts, such as a company's own authority; uv's built-in list where it has no such file.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 

@@ -26,6 +26,8 @@ def main(parent: int, program: str, *arguments: str) -> None:
     os.unsetenv("PYTHONPYCACHEPREFIX")
     # It would have uv break its lines at the width of the terminal that the server was started from.
     os.unsetenv("COLUMNS")
+    # It would keep uv from drawing the progress that is read for its counts.
+    os.unsetenv("UV_NO_PROGRESS")
     os.execv(program, [program, *arguments])  # noqa: S606  (no shell is what is wanted)
 
 

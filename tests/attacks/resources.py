@@ -4,6 +4,7 @@ What ends a plugin that took too much may look only every so often: it has as lo
 """
 
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,11 +107,16 @@ def _fill_when_full(stage: Stage) -> Outcome:
 
 
 def _bytes_in(folder: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+    return sum(path.lstat().st_blocks * 512 for path in _below(folder))
 
 
 def _files_in(folder: Path) -> int:
-    return sum(1 for _ in folder.rglob("*"))
+    return sum(1 for _ in _below(folder))
+
+
+def _below(folder: Path) -> list[Path]:
+    """What lies in a folder, which may go meanwhile: the temporary files of a worker that ends."""
+    return [Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files)]
 
 
 _ENOUGH = (DISK_TAKEN_MB - 4) * MIB
