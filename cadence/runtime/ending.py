@@ -8,8 +8,9 @@ from msgspec import Struct
 from cadence.model import Limits
 from cadence_sdk._runtime.limits import MEMORY_EXIT, THREADS_EXIT
 
-#: From which share of its memory limit on a worker that crashed may have done so for want of memory.
-_NEAR = 0.8
+#: From which share of its memory limit on a worker that crashed may have done so for want of memory. Its growth is
+#: told too small by what the zygote has of files in memory and the worker has not looked at yet, some 10 MiB.
+_NEAR = 0.7
 
 
 class Ending(Struct, frozen=True):
