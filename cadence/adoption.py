@@ -3,8 +3,6 @@
 import secrets
 import time
 
-from msgspec import structs
-
 from cadence.errors import CadenceError
 from cadence.examination import Examiner
 from cadence.intake.filename import parse_filename
@@ -62,7 +60,7 @@ class Adopter:
             examined = self._examiner.examine(ref, tree, Progress(0.0), stack, "reload")
             record = examined.record(secrets.token_hex(8), "directory", self._store.digest(ref), size_of(tree))
             with self._live_set.changing(ref.name):
-                publication = adopt_version(self._index, record)
-                if publication.activated:
-                    active = structs.replace(record, active=True)
-                    self._live_set.swap(active, examined.worker, self._index.generation())
+                publication = adopt_version(self._index, self._store, record)
+                active = self._index.active_of(ref.name)
+                if publication.activated and active is not None:
+                    self._live_set.swap(active, examined.worker, publication.generation)

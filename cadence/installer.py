@@ -17,7 +17,8 @@ from pathlib import Path
 from msgspec import structs
 
 from cadence.checking import Checker, is_installed
-from cadence.errors import CadenceError, Cancelled, NotFound, PluginExists, PluginUnavailable
+from cadence.confirmation import CheckedArchives
+from cadence.errors import CadenceError, Cancelled, PluginExists, PluginUnavailable
 from cadence.examination import Examiner
 from cadence.intake.archive import extract
 from cadence.intake.disk import full_disk_refused
@@ -31,7 +32,6 @@ from cadence.model import (
     InstallRecord,
     InstallResult,
     InstallState,
-    PluginRef,
     Stage,
     Upload,
     VersionRecord,
@@ -41,15 +41,15 @@ from cadence.progress import Progress
 from cadence.runs import Runs
 from cadence.runtime.live_set import LiveSet
 from cadence.runtime.worker import Worker
+from cadence.storage.commits import Publication
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
 from cadence.storage.installs import InstallLine
 from cadence.storage.locks import plugin_lock
-from cadence.storage.publication import publish_version, remove_version
+from cadence.storage.publication import publish_version
 from cadence.storage.recovery import Rebuild, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
-from cadence.storage.versions import Publication
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ _CLOSE_SECONDS = 10.0
 
 
 class Installer:
-    """Installs and checks uploads, side by side where they are of different plugins, and takes versions out again.
+    """Installs and checks uploads, side by side where they are of different plugins.
 
     :param owner_id: what this process is called where several share an instance.
     :param max_concurrent: installs that run at once; others wait their turn.
@@ -89,7 +89,8 @@ class Installer:
         self._rebuild = rebuild
         self._tidy = tidy
         self._turns = threading.BoundedSemaphore(max_concurrent)
-        self._checker = Checker(index, store, examiner, limits, self._turn)
+        self.checked = CheckedArchives()
+        self._checker = Checker(index, store, examiner, limits, self._turn, self.checked)
         self._runs = Runs(index, owner_id)
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
 
@@ -125,28 +126,6 @@ class Installer:
         queued.enter_context(progress.cancelled.ending(partial(self._drop, future, install_id, upload)))
         return install_id
 
-    def delete(self, ref: PluginRef) -> str | None:
-        """Take a version out: from what answers, from the index, the store and the archive.
-
-        :returns: the version that answers in its place, None where there is none or it did not answer before.
-        :raises NotFound: when it is not installed.
-        """
-        if self._index.version(ref) is None:  # before a lock is made for a name that no plugin can have
-            raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
-        with plugin_lock(self._index.instance, ref.name), self._live_set.changing(ref.name):
-            settle_plugin(self._index, self._store, self._rebuild, ref.name)
-            fallback = remove_version(self._index, self._store, ref)
-            generation = self._index.generation()
-            remaining = self._index.active().get(ref.name)
-            if remaining is None:
-                self._live_set.remove(ref.name, generation)
-        if remaining is not None:
-            started = self._live_set.reconcile_one(remaining, generation)
-            if started is not None and not started.loaded:
-                self._live_set.abandon(remaining, generation, started.error or "")
-        self._tidy()
-        return fallback
-
     def record(self, install_id: str) -> InstallRecord | None:
         """One install or check as it stands, also one of another process; None when it is not known."""
         return self._runs.record(install_id)
@@ -176,6 +155,7 @@ class Installer:
         self.cancel_all()
         self._queue.shutdown(wait=True, cancel_futures=False)
         self._runs.await_none(_CLOSE_SECONDS)
+        self.checked.close()
         self._runs.close()
 
     def _begin(self, upload: Upload, options: InstallOptions) -> str:
@@ -283,8 +263,10 @@ class Installer:
 
     def _activate(self, record: VersionRecord, worker: Worker, publication: Publication, progress: Progress) -> None:
         with progress.stage(Stage.ACTIVATE, cancellable=False):
-            if publication.activated:
-                self._live_set.swap(structs.replace(record, active=True), worker, self._index.generation())
+            active = self._index.active_of(record.ref.name) if publication.activated else None
+            # That of a disabled plugin, or one that another server has taken back by now, answers nobody.
+            if active is not None and active.install_id == record.install_id:
+                self._live_set.swap(active, worker, publication.generation)
 
 
 def _really(failure: CadenceError, progress: Progress) -> CadenceError:

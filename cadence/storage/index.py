@@ -1,10 +1,13 @@
 """The index: everything the database knows, in one object."""
 
+from cadence.storage.commits import CommitIndex
 from cadence.storage.grants import GrantIndex
 from cadence.storage.installs import InstallIndex
 from cadence.storage.resolutions import ResolutionIndex
+from cadence.storage.search import SearchIndex
 from cadence.storage.servers import ServerIndex
+from cadence.storage.statistics import StatisticsIndex
 
 
-class Index(GrantIndex, InstallIndex, ResolutionIndex, ServerIndex):
+class Index(CommitIndex, GrantIndex, InstallIndex, ResolutionIndex, SearchIndex, ServerIndex, StatisticsIndex):
     """The index of one instance; any number of threads and processes use it at once. ``Index.open(path)``."""

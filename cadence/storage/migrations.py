@@ -111,3 +111,122 @@ def m006_locks(db: Database) -> None:
             resolved_at TEXT NOT NULL
         ) STRICT""")
     db.execute("CREATE INDEX resolutions_environment ON resolutions (environment)")
+
+
+@migrations()
+def m007_decisions_and_history(db: Database) -> None:
+    """What operators decide, what happened, and what was deleted and can be brought back.
+
+    ``versions.quarantine`` says why a version was taken back. ``deleted.record`` is the version as it was, ``grants``
+    those of its plugin where it was the last one. The numbers of the history are never used twice, also when all of it
+    was pruned. What is active now became so, as far as is known, when it was installed.
+    """
+    db.execute("ALTER TABLE plugins ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE plugins ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE plugins ADD COLUMN activated_at TEXT")
+    db.execute("ALTER TABLE versions ADD COLUMN quarantine TEXT")
+    db.execute("""
+        CREATE TABLE activations (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, version TEXT, previous_version TEXT,
+            cause TEXT NOT NULL, at TEXT NOT NULL, words TEXT NOT NULL DEFAULT ''
+        ) STRICT""")
+    db.execute("""
+        CREATE TABLE events (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, version TEXT, kind TEXT NOT NULL,
+            at TEXT NOT NULL, words TEXT NOT NULL DEFAULT ''
+        ) STRICT""")
+    db.execute("""
+        CREATE TABLE checks (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, version TEXT NOT NULL, at TEXT NOT NULL,
+            kind TEXT NOT NULL, healthy INTEGER NOT NULL, ms REAL NOT NULL, words TEXT NOT NULL DEFAULT '',
+            checks TEXT NOT NULL DEFAULT '{}'
+        ) STRICT""")
+    db.execute("CREATE INDEX activations_name ON activations (name, n)")
+    db.execute("CREATE INDEX events_name ON events (name, n)")
+    db.execute("CREATE INDEX checks_name ON checks (name, n)")
+    db.execute("CREATE INDEX events_at ON events (at)")
+    db.execute("CREATE INDEX checks_at ON checks (at)")
+    db.execute("""
+        CREATE TABLE deleted (
+            name TEXT NOT NULL, version TEXT NOT NULL, install_id TEXT NOT NULL UNIQUE, record TEXT NOT NULL,
+            environment TEXT, deleted_at TEXT NOT NULL, expires_at TEXT NOT NULL, was_active INTEGER NOT NULL,
+            disabled INTEGER NOT NULL, grants TEXT,
+            PRIMARY KEY (name, version)
+        ) STRICT""")
+    db.execute("""
+        UPDATE plugins SET activated_at = (
+            SELECT installed_at FROM versions WHERE versions.name = plugins.name AND version = active_version)""")
+    db.execute("""
+        INSERT INTO activations (name, version, cause, at)
+        SELECT name, active_version, 'install', activated_at FROM plugins WHERE active_version IS NOT NULL
+        ORDER BY activated_at""")
+
+
+@migrations()
+def m008_search(db: Database) -> None:
+    """What each version says of itself as text, and the words in it. Triggers keep both in step with ``versions``.
+
+    ``version_texts`` has a key of its own, because that of a table without one may change when the file is packed.
+    A plugin may say any amount: only the beginning of each text is looked through.
+    """
+    db.execute("""
+        CREATE TABLE version_texts (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, names TEXT NOT NULL,
+            description TEXT NOT NULL, capabilities TEXT NOT NULL, tools TEXT NOT NULL, UNIQUE (name, version)
+        ) STRICT""")
+    db.execute("""
+        CREATE VIRTUAL TABLE version_words USING fts5 (
+            names, description, capabilities, tools, content = 'version_texts', content_rowid = 'id',
+            tokenize = 'unicode61 remove_diacritics 2'
+        )""")
+    _keep_words(db)
+    db.execute("""
+        CREATE VIEW version_sayings AS SELECT
+            name, version, name || ' ' || ifnull(json_extract(report, '$.metadata.name'), '') AS names,
+            substr(ifnull(json_extract(report, '$.metadata.description'), ''), 1, 4000) AS description,
+            (SELECT substr(ifnull(group_concat(value, ' '), ''), 1, 4000)
+                FROM json_each(report, '$.metadata.capabilities')) AS capabilities,
+            (SELECT substr(ifnull(group_concat(
+                    json_extract(value, '$.name') || ' ' || json_extract(value, '$.description'), ' '), ''), 1, 16000)
+                FROM json_each(report, '$.tools')) AS tools
+        FROM versions""")
+    db.execute("""
+        CREATE TRIGGER versions_added AFTER INSERT ON versions BEGIN
+            INSERT INTO version_texts (name, version, names, description, capabilities, tools)
+            SELECT * FROM version_sayings WHERE name = new.name AND version = new.version;
+        END""")
+    db.execute("""
+        CREATE TRIGGER versions_changed AFTER UPDATE OF report ON versions BEGIN
+            UPDATE version_texts SET (names, description, capabilities, tools) = (
+                SELECT names, description, capabilities, tools FROM version_sayings
+                WHERE name = new.name AND version = new.version)
+            WHERE name = new.name AND version = new.version;
+        END""")
+    db.execute("""
+        CREATE TRIGGER versions_removed AFTER DELETE ON versions BEGIN
+            DELETE FROM version_texts WHERE name = old.name AND version = old.version;
+        END""")
+    db.execute("""
+        INSERT INTO version_texts (name, version, names, description, capabilities, tools)
+        SELECT * FROM version_sayings""")
+
+
+def _keep_words(db: Database) -> None:
+    """Of :func:`m008_search`: as in https://sqlite.org/fts5.html, "External Content Tables"."""
+    db.execute("""
+        CREATE TRIGGER version_texts_added AFTER INSERT ON version_texts BEGIN
+            INSERT INTO version_words (rowid, names, description, capabilities, tools)
+            VALUES (new.id, new.names, new.description, new.capabilities, new.tools);
+        END""")
+    db.execute("""
+        CREATE TRIGGER version_texts_removed AFTER DELETE ON version_texts BEGIN
+            INSERT INTO version_words (version_words, rowid, names, description, capabilities, tools)
+            VALUES ('delete', old.id, old.names, old.description, old.capabilities, old.tools);
+        END""")
+    db.execute("""
+        CREATE TRIGGER version_texts_changed AFTER UPDATE ON version_texts BEGIN
+            INSERT INTO version_words (version_words, rowid, names, description, capabilities, tools)
+            VALUES ('delete', old.id, old.names, old.description, old.capabilities, old.tools);
+            INSERT INTO version_words (rowid, names, description, capabilities, tools)
+            VALUES (new.id, new.names, new.description, new.capabilities, new.tools);
+        END""")

@@ -4,12 +4,16 @@ What is found, and what becomes of it:
 
 ===================================  ==================================================================
 a commit whose files did not follow  completed from its archive, staged or in place; given up when that is lost
-a removal whose files did not follow completed
+a removal whose files did not follow completed: they go, or lie aside, where it can be brought back
 a version without its folder         the folder is unpacked again from the archive, if that is unchanged
 … and without a usable archive       the version is taken out of the index
 a version without its archive        kept: it works; a warning
 a folder no version knows            left alone and listed: it may be a plugin put there by hand
 an archive no version knows          left alone and listed; it is never installed by itself
+a deletion whose restoration began   still deleted and complete: what was unpacked for it is deleted
+… and was committed                  completed, as any commit, from what lies aside
+a deleted version without its files  forgotten: it cannot be brought back; a warning
+files aside of what nobody knows     deleted: it was restored, installed again, or kept long enough
 an install whose owner died          ``interrupted``, its staging deleted
 staging no living install owns       deleted
 ===================================  ==================================================================
@@ -21,6 +25,7 @@ work meanwhile are left in peace: their plugins' locks are taken, and their owne
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,6 +35,7 @@ from cadence.model import InstallState, PluginRef, VersionRecord
 from cadence.storage.index import Index
 from cadence.storage.locks import Busy, file_lock, plugin_lock
 from cadence.storage.owners import forget_dead, is_alive
+from cadence.storage.publication import move_away
 from cadence.storage.rename import put_in_place
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store, full_disk_in_words
@@ -111,10 +117,12 @@ class _Recovery:
     def run(self) -> RecoveryReport:
         # Files are listed before rows are read: whoever is at work meanwhile writes the row before the file appears.
         staged, folders, archives = self._store.stagings(), self._store.folders(), self._store.archives()
+        aside = self._store.deleted_ids()
         self._settle_all()
         self._mend_all(folders, archives)
         interrupted = self._end_dead_installs()
         self._sweep(staged)
+        self._sweep_deleted(aside)
         self._forget_dead_servers()
         known = self._known_slugs()
         return RecoveryReport(
@@ -135,7 +143,7 @@ class _Recovery:
             return
         with self._failure_told(f"What was begun with {ref.slug} could not be finished"):
             if change.record is None:
-                self._store.remove(ref)
+                move_away(self._index, self._store, ref)
                 self._index.mark_removed(ref)
                 self._removed.append(ref)
             elif change.record.source == "directory":
@@ -148,16 +156,20 @@ class _Recovery:
             self._unless_busy(change.ref, self.settle)
 
     def _settle_adoption(self, record: VersionRecord) -> None:
-        if self._store.folder(record.ref).is_dir():
+        folder, aside = self._store.folder(record.ref), self._store.deleted(record.install_id, has_archive=False)
+        if aside.tree.is_dir() and not folder.exists():
+            put_in_place(aside.tree, folder)
+            self._store.sync_names()
+        if folder.is_dir():
             self._complete(record)
         else:
             self._give_up(record, "its folder is gone")
 
     def _settle_publication(self, record: VersionRecord) -> None:
-        staging = self._store.staging_of(record.install_id)
-        archive = self._find_archive(record, staging)
+        staging, aside = self._store.staging_of(record.install_id), self._store.deleted(record.install_id)
+        archive = self._find_archive(record, staging, aside)
         if archive is None:
-            self._give_up(record, "its archive is gone")
+            self._settle_without_archive(record)
         else:
             rebuilt = staging.plugin_root / "rebuilt"
             self._make_folder(record.ref, archive, rebuilt)
@@ -167,9 +179,17 @@ class _Recovery:
             self._complete(record)
         staging.discard()
 
-    def _find_archive(self, record: VersionRecord, staging: Staging) -> Path | None:
+    def _settle_without_archive(self, record: VersionRecord) -> None:
+        deleted = self._index.deleted(record.ref)
+        if deleted is not None and deleted.record.install_id == record.install_id:
+            self._settle_adoption(record)  # it had none when it was deleted either, so its folder was kept
+        else:
+            self._give_up(record, "its archive is gone")
+
+    def _find_archive(self, record: VersionRecord, staging: Staging, aside: Staging) -> Path | None:
         """The archive of a commit, wherever the dead process had brought it: known by its digest."""
-        candidates = [self._store.archive(record.ref), *sorted(staging.archive_root.glob("upload.zip*"))]
+        staged = [path for root in (staging, aside) for path in sorted(root.archive_root.glob("upload.zip*"))]
+        candidates = [self._store.archive(record.ref), *staged]
         return next((path for path in candidates if path.is_file() and file_digest(path) == record.sha256), None)
 
     def _complete(self, record: VersionRecord) -> None:
@@ -241,6 +261,33 @@ class _Recovery:
             kept.add(change.record.install_id if change.record else self._store.removal_id(change.ref))
         for id in staged - kept:
             self._store.staging_of(id).discard()
+
+    def _sweep_deleted(self, aside: set[str]) -> None:
+        # In this order: what is deleted at this moment is in the one or in the other.
+        installed = {record.install_id: record.ref for record in self._index.versions()}
+        deleted = self._index.deleted_installs()
+        for id in aside - deleted.keys():
+            if id in installed:
+                self._unless_busy(installed[id], partial(self._sweep_one_deleted, id))
+            else:
+                self._store.deleted(id).discard()
+        for ref in deleted.values():
+            self._unless_busy(ref, self._mend_deleted)
+
+    def _sweep_one_deleted(self, id: str, _: PluginRef) -> None:
+        if id not in self._index.deleted_installs():
+            self._store.deleted(id).discard()
+
+    def _mend_deleted(self, ref: PluginRef) -> None:
+        deleted = self._index.deleted(ref)
+        if deleted is None or self._index.pending_change(ref) is not None:
+            return
+        aside = self._store.deleted(deleted.record.install_id)
+        if aside.upload.is_file():
+            remove_tree(aside.tree)
+        elif not aside.tree.is_dir():
+            self._index.forget_deleted(ref)
+            self._warnings.append(f"{ref.slug} was deleted, and cannot be brought back: what was kept of it is gone.")
 
     def _forget_dead_servers(self) -> None:
         for server in self._index.servers():

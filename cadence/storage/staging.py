@@ -12,10 +12,13 @@ class Staging:
     """Where one install puts its files: the archive at ``upload``, the extracted plugin at ``tree``.
 
     Neither exists at first. After publication they hold what was in place before.
+
+    :param has_archive: False for a version that came without one, by hand.
     """
 
-    def __init__(self, install_id: str, archive_root: Path, plugin_root: Path) -> None:
+    def __init__(self, install_id: str, archive_root: Path, plugin_root: Path, *, has_archive: bool = True) -> None:
         self.install_id = install_id
+        self.has_archive = has_archive
         self.archive_root = archive_root
         self.plugin_root = plugin_root
         self.upload = archive_root / "upload.zip"
@@ -54,9 +57,10 @@ class Staging:
 
 def _write_through(done: Future[None], staging: Staging) -> None:
     try:
-        sync_path(staging.upload)
-        sync_path(staging.archive_root)
-        sync_path(staging.archive_root.parent)
+        if staging.has_archive:
+            sync_path(staging.upload)
+            sync_path(staging.archive_root)
+            sync_path(staging.archive_root.parent)
         sync_tree(staging.tree)
     except BaseException as error:  # noqa: BLE001 - raised again in the thread that asks for the result
         done.set_exception(error)

@@ -4,10 +4,12 @@
 
     store_plugin/                         store_archived/
     ├── math_plugin-1.0.0/                ├── math_plugin-1.0.0.zip
-    └── .staging/<install id>/tree/       └── .staging/<install id>/upload.zip
+    ├── .staging/<install id>/tree/       ├── .staging/<install id>/upload.zip
+    └── .deleted/<install id>/tree/       └── .deleted/<install id>/upload.zip
 
-Staging lies in the same folder, thus on the same file system, so that everything comes and goes by a rename. Names
-that begin with a dot are never plugins.
+Staging lies in the same folder, thus on the same file system, so that everything comes and goes by a rename. So does
+what was deleted and can be brought back: its archive, from which the folder can be made again, or else its folder.
+Names that begin with a dot are never plugins.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ from cadence.storage.rename import put_in_place, take_back
 from cadence.storage.staging import Staging
 
 STAGING = ".staging"
+DELETED = ".deleted"
 
 
 class Store:
@@ -82,8 +85,18 @@ class Store:
 
     def stagings(self) -> set[str]:
         """The ids of everything that is staged."""
-        roots = (self.plugin_dir / STAGING, self.archive_dir / STAGING)
-        return {entry.name for root in roots for entry in _visible(root)}
+        return self._ids(STAGING)
+
+    def deleted(self, install_id: str, *, has_archive: bool = True) -> Staging:
+        """Where a deleted version lies, if it is kept: as the staging from which it can be published again.
+
+        :param has_archive: as in :class:`Staging`.
+        """
+        return self._place(DELETED, install_id, has_archive=has_archive)
+
+    def deleted_ids(self) -> set[str]:
+        """The install ids of all deleted versions of which something lies there."""
+        return self._ids(DELETED)
 
     def publish(self, staging: Staging, ref: PluginRef) -> None:
         """Put the staged archive and folder in their places, durably. What was there before is staged now.
@@ -94,17 +107,16 @@ class Store:
         :raises StorageFull: when the disk has no room.
         """
         with full_disk_in_words(), contextlib.ExitStack() as undo:
-            put_in_place(staging.upload, self.archive(ref))
-            undo.callback(take_back, staging.upload, self.archive(ref))
-            put_in_place(staging.tree, self.folder(ref))
-            undo.callback(take_back, staging.tree, self.folder(ref))
+            for new, place in self._moves(staging, ref):
+                put_in_place(new, place)
+                undo.callback(take_back, new, place)
             self.sync_names()
             undo.pop_all()
 
     def withdraw(self, staging: Staging, ref: PluginRef) -> None:
         """Undo :meth:`publish`, as long as its staging is not discarded."""
-        take_back(staging.tree, self.folder(ref))
-        take_back(staging.upload, self.archive(ref))
+        for new, place in reversed(self._moves(staging, ref)):
+            take_back(new, place)
         self.sync_names()
 
     def remove(self, ref: PluginRef) -> None:
@@ -115,11 +127,27 @@ class Store:
         id = self.removal_id(ref)
         self.staging_of(id).discard()  # of a removal that was killed
         staging = self.stage(id)
-        for place, aside in ((self.folder(ref), staging.tree), (self.archive(ref), staging.upload)):
+        for aside, place in reversed(self._moves(staging, ref)):
             if os.path.lexists(place):
                 place.rename(aside)
         self.sync_names()
         staging.discard()
+
+    def set_aside(self, ref: PluginRef, install_id: str, *, has_archive: bool) -> None:
+        """As :meth:`remove`, but keep what the version can be made from again, durably. May be called once more.
+
+        That is its archive. Where there is none, it is its folder.
+
+        :param has_archive: whether one belongs to the version; else a file that has its name is not touched.
+        """
+        kept = self.deleted(install_id, has_archive=has_archive)
+        archive, folder = self.archive(ref), self.folder(ref)
+        if has_archive and archive.is_file() and not kept.upload.exists():
+            _move(archive, kept.upload)
+        if not kept.upload.exists() and folder.is_dir() and not kept.tree.exists():
+            _move(folder, kept.tree)
+        if has_archive:
+            self.remove(ref)
 
     @staticmethod
     def removal_id(ref: PluginRef) -> str:
@@ -143,8 +171,19 @@ class Store:
         return tree.digest(self.folder(ref))
 
     def _staging(self, install_id: str) -> Staging:
+        return self._place(STAGING, install_id)
+
+    def _place(self, root: str, install_id: str, *, has_archive: bool = True) -> Staging:
         id = safe_component(install_id)
-        return Staging(id, archive_root=self.archive_dir / STAGING / id, plugin_root=self.plugin_dir / STAGING / id)
+        return Staging(id, self.archive_dir / root / id, self.plugin_dir / root / id, has_archive=has_archive)
+
+    def _ids(self, root: str) -> set[str]:
+        return {entry.name for folder in (self.plugin_dir, self.archive_dir) for entry in _visible(folder / root)}
+
+    def _moves(self, staging: Staging, ref: PluginRef) -> list[tuple[Path, Path]]:
+        """What is staged and where it belongs, in the order in which it is put there."""
+        archive, folder = (staging.upload, self.archive(ref)), (staging.tree, self.folder(ref))
+        return [archive, folder] if staging.has_archive else [folder]
 
     def sync_names(self) -> None:
         """Make the names of what was moved durable."""
@@ -161,6 +200,16 @@ def full_disk_in_words() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull("The disk of the plugin store is full. Free some space, then try again.") from error
         raise
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file or a folder to where nothing is; it is durably there before anything else is changed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for made in (target.parent.parent.parent, target.parent.parent):
+        tree.sync_path(made)
+    source.rename(target)
+    tree.sync_path(target.parent)
+    tree.sync_path(source.parent)
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:

@@ -182,6 +182,15 @@ class Instance:
         options = InstallOptions(force_overwrite=force)
         self.parts.serving.installer.install(self.upload(version, *dependencies, tools=tools), options)
 
+    def delete(self, version: str) -> None:
+        self.parts.serving.remover.delete(PluginRef("demo_plugin", version))
+
+    def purge(self) -> None:
+        """Have the time be over for which deleted versions are kept."""
+        self.parts.index.database.execute("UPDATE deleted SET expires_at = deleted_at")
+        self.parts.serving.remover.purge()
+        self.parts.serving.housekeeper.request()
+
     @property
     def left(self) -> list[str]:
         return left_in(self.environments)
@@ -202,21 +211,30 @@ def instance(parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     return Instance(parts, shelf)
 
 
-def test_the_environment_of_a_deleted_version_goes_once_its_worker_is_gone(instance: Instance) -> None:
+def test_the_environment_of_a_deleted_version_goes_once_it_cannot_be_brought_back(instance: Instance) -> None:
     instance.install("1.0.0", "alpha==1.0")
     instance.install("2.0.0", "alpha==2.0")
     instance.await_left(2)
-    instance.parts.serving.installer.delete(PluginRef("demo_plugin", "2.0.0"))
+    instance.delete("2.0.0")
+    assert instance.parts.serving.live_set.call("demo_plugin", "which", {}).result == "1.0"
+    tidy(instance.parts.environments, instance.parts.index)
+    assert len(instance.left) == 2
+    instance.parts.serving.remover.restore(PluginRef("demo_plugin", "2.0.0"))
+    assert instance.parts.serving.live_set.call("demo_plugin", "which", {}).result == "2.0"
+    instance.delete("2.0.0")
+    instance.purge()
     instance.await_left(1)
     assert instance.parts.serving.live_set.call("demo_plugin", "which", {}).result == "1.0"
-    instance.parts.serving.installer.delete(PluginRef("demo_plugin", "1.0.0"))
+    instance.delete("1.0.0")
+    instance.purge()
     instance.await_left(0)
 
 
 def test_the_environment_of_a_version_that_never_ran_goes_too(instance: Instance) -> None:
     instance.install("1.0.0", "alpha==1.0")
     instance.install("2.0.0", "alpha==2.0")
-    instance.parts.serving.installer.delete(PluginRef("demo_plugin", "1.0.0"))
+    instance.delete("1.0.0")
+    instance.purge()
     instance.await_left(1)
     assert instance.parts.serving.live_set.call("demo_plugin", "which", {}).result == "2.0"
 
@@ -242,6 +260,32 @@ def test_the_environment_of_a_version_in_use_outlives_every_occasion(instance: I
     instance.await_left(1)
     assert instance.left == [key]
     assert instance.parts.serving.live_set.call("demo_plugin", "which", {}).result == "1.0"
+
+
+def test_what_is_kept_for_a_time_is_looked_at_with_the_first_run_and_then_now_and_then(
+    environments: Environments, index: Index
+) -> None:
+    background, done = Background(), list[str]()
+    later: list[tuple[float, Callable[[], object]]] = []
+
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    housekeeper = Housekeeper(environments, index, background.jobs.append)
+    housekeeper.chores = (lambda: done.append("purge"), fail, lambda: done.append("prune"))
+    housekeeper.keep_on(lambda seconds, job: later.append((seconds, job)))
+    background.run()
+    assert done == ["purge", "prune"], "one that fails keeps nobody from the others"
+    housekeeper.request()
+    background.run()
+    assert done == ["purge", "prune"]
+    housekeeper._chores_due = 0.0  # as an hour later
+    ((seconds, again),) = later
+    assert seconds == housekeeping.CHORES_SECONDS
+    again()
+    background.run()
+    assert done == ["purge", "prune"] * 2
+    assert len(later) == 2
 
 
 def test_a_server_that_starts_removes_what_an_earlier_one_did_not(

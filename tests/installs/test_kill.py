@@ -38,9 +38,12 @@ LATE = (
     *("begin activate", "end activate", "before Index.finish_install", "after Index.finish_install"),
 )
 REMOVAL = (
-    *("after Index.remove", "before Store.remove", "after Store.remove"),
+    *("after Index.remove", "before Store.set_aside", "before Store.remove", "after Store.set_aside"),
     *("before Index.mark_removed", "after Index.mark_removed", "after LiveSet.reconcile_one"),
 )
+#: Before and after a version that was deleted is back. (Every change to the disk is in tests/removal.)
+NOT_YET_BACK = ("before Index.commit_version",)
+BACK = ("after Index.commit_version", "before Index.mark_published")
 SAY = """
     from cadence_sdk import tool
 
@@ -83,6 +86,15 @@ def prepared_two(tmp_path_factory: pytest.TempPathFactory, prepared: Path, zygot
     instance = Path(shutil.copytree(prepared, tmp_path_factory.mktemp("prepared") / "instance"))
     with running(instance, zygote) as app:
         assert upload(app.test_client(), archive("1.1.0", "new"), "demo_plugin-1.1.0.zip").status_code == 201
+    return instance
+
+
+@pytest.fixture(scope="module")
+def prepared_deleted(tmp_path_factory: pytest.TempPathFactory, prepared_two: Path, zygote: Zygote) -> Path:
+    """An instance in which 1.1.0 was deleted, and 1.0.0 answers."""
+    instance = Path(shutil.copytree(prepared_two, tmp_path_factory.mktemp("prepared") / "instance"))
+    with running(instance, zygote) as app:
+        parts_of(app).start().remover.delete(PluginRef("demo_plugin", "1.1.0"))
     return instance
 
 
@@ -197,6 +209,23 @@ def test_a_deletion_that_is_killed_happens_whole_or_not_at_all(
         assert word_of(app) == ("old" if point in REMOVAL else "new")
         assert_whole(parts, PluginRef("demo_plugin", "1.0.0"), archive("1.0.0", "old"))
         assert_nothing_else(parts, {"1.0.0"} if point in REMOVAL else {"1.0.0", "1.1.0"})
+
+
+@pytest.mark.parametrize("point", [*NOT_YET_BACK, *BACK])
+def test_a_restoration_that_is_killed_happens_whole_or_not_at_all(
+    killed: Callable[..., Path], prepared_deleted: Path, zygote: Zygote, point: str
+) -> None:
+    instance = killed(prepared_deleted, point, "restore")
+    with running(instance, zygote) as app:
+        parts = parts_of(app)
+        running_parts = parts.start(serve=True)
+        assert word_of(app) == ("new" if point in BACK else "old")
+        assert_nothing_else(parts, {"1.0.0", "1.1.0"} if point in BACK else {"1.0.0"})
+        ref = PluginRef("demo_plugin", "1.1.0")
+        if point in NOT_YET_BACK:
+            running_parts.remover.restore(ref)
+        assert_whole(parts, ref, archive("1.1.0", "new"))
+        assert word_of(app) == "new"
 
 
 @pytest.mark.parametrize("point", ["end trial", "after Index.commit_version", "after Index.mark_published"])

@@ -96,6 +96,6 @@ def test_the_version_that_answers_after_a_deletion_is_loaded_once(
             await_success(parts, submit(parts, name, version))
     monkeypatch.setattr(Launcher, "launch", counted)
     for name in names:
-        parts.serving.installer.delete(PluginRef(name, "1.1.0"))
+        parts.serving.remover.delete(PluginRef(name, "1.1.0"))
     parts.serving.reconciler.catch_up()
     assert launched == [PluginRef(name, "1.0.0") for name in names]

@@ -1,8 +1,8 @@
-"""A process that kills itself by ``SIGKILL`` at one point of an install or a deletion.
+"""A process that kills itself by ``SIGKILL`` at one point of an install, a deletion or a restoration.
 
-Started as ``python -m tests.installs.victim INSTANCE POINT install|overwrite|delete [ARCHIVE]``. Before it dies it
-writes the numbers of the processes it has started to ``family`` beside the instance; without having met the point it
-ends with exit code 0.
+Started as ``python -m tests.installs.victim INSTANCE POINT install|overwrite|delete|restore [ARCHIVE]``. Before it dies
+it writes the numbers of the processes it has started to ``family`` beside the instance; without having met the point
+it ends with exit code 0.
 """
 
 import os
@@ -38,8 +38,8 @@ def main(instance: Path, point: str, action: str, archive: str | None = None) ->
     else:
         _die_at_stage(when, Stage(where), die)
     parts = Parts(Settings(instance=instance))
-    if action == "delete":
-        parts.serving.installer.delete(PluginRef("demo_plugin", "1.1.0"))
+    if action in ("delete", "restore"):
+        getattr(parts.start().remover, action)(PluginRef("demo_plugin", "1.1.0"))
     else:
         assert archive is not None
         _install(parts, Path(archive), InstallOptions(force_overwrite=action == "overwrite"))

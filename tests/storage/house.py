@@ -14,15 +14,15 @@ from cadence.model import (
     TrialReport,
     VersionRecord,
 )
+from cadence.storage.commits import Publication
 from cadence.storage.database import utc_now
 from cadence.storage.index import Index
 from cadence.storage.locks import plugin_lock
-from cadence.storage.publication import publish_version, remove_version
+from cadence.storage.publication import adopt_version, publish_version, remove_version
 from cadence.storage.recovery import RecoveryReport, recover, settle_plugin
 from cadence.storage.staging import Staging
 from cadence.storage.store import Store
 from cadence.storage.tree import file_digest
-from cadence.storage.versions import Publication
 
 FILES = ("__init__.py", "plugin.py", "agent.py", "tools.py", "pyproject.toml", "docs/README.md")
 
@@ -113,10 +113,21 @@ class House:
             settle_plugin(self.index, self.store, unpack, name)
             return self.publish(ref, self.begin(ref, content), activate, metadata_name)
 
-    def remove(self, name: str, version: str) -> str | None:
+    def remove(self, name: str, version: str, retention_days: int = 0) -> str | None:
         with plugin_lock(self.root, name):
             settle_plugin(self.index, self.store, unpack, name)
-            return remove_version(self.index, self.store, PluginRef(name, version))
+            return remove_version(self.index, self.store, PluginRef(name, version), retention_days)
+
+    def put_by_hand(self, ref: PluginRef, content: str) -> None:
+        """A folder in the store, and in the index, that came without an archive."""
+        folder = self.store.folder(ref)
+        self.store.archive_dir.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"{name}: {content}\n")
+        record = record_of(ref, f"hand-{secrets.token_hex(4)}", source="directory")
+        with plugin_lock(self.root, ref.name):
+            adopt_version(self.index, self.store, record)
 
     def recover(self) -> RecoveryReport:
         return recover(self.index, self.store, unpack)
@@ -128,22 +139,36 @@ class House:
     def check(self) -> None:
         """What must hold whenever nobody is at work: index, folders and archives agree, and nothing is left over."""
         records = {record.ref.slug: record for record in self.index.versions()}
+        uploaded = {slug: record for slug, record in records.items() if record.source == "upload"}
         assert self.store.folders() == set(records)
-        assert self.store.archives() == set(records)
+        assert self.store.archives() == set(uploaded)
         assert self.store.stagings() == set()
+        assert self.store.deleted_ids() == set(self.index.deleted_installs())
         assert self.index.pending_changes() == []
-        for record in records.values():
+        for record in uploaded.values():
             archive = self.store.archive(record.ref)
             assert file_digest(archive) == record.sha256
             with zipfile.ZipFile(archive) as zipped:
                 archived = zipped.read("plugin.py").decode()
             assert archived == f"plugin.py: {self.content(record.ref.name, record.ref.version)}\n"
+        self._check_decisions()
         metadata_names = [record.report.metadata.name for record in self.index.active().values()]
         assert len(metadata_names) == len(set(metadata_names))
         with sqlite3.connect(self.root / "index.db") as connection:
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         connection.close()
+
+    def _check_decisions(self) -> None:
+        for name, state in self.index.plugin_states().items():
+            latest = self.index.activations(name, 1)
+            assert (latest[0].version if latest else None) == state.active_version
+            assert not (state.pinned and state.active_version is None)
+            active = [record for record in self.index.versions_of(name) if record.active]
+            assert [record.ref.version for record in active] == [
+                version for version in [state.active_version] if version
+            ]
+            assert all(record.quarantine is None for record in active)
 
 
 def folder_content(folder: Path) -> str | None:

@@ -59,6 +59,8 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m004_servers",
             "m005_grants",
             "m006_locks",
+            "m007_decisions_and_history",
+            "m008_search",
         ]
 
 

@@ -99,7 +99,7 @@ def test_folders_and_archives_that_nobody_knows_are_left_alone_and_listed(house:
 def test_an_adopted_folder_needs_no_archive(house: House, store: Store) -> None:
     ref = PluginRef("by_hand", "1.0")
     store.folder(ref).mkdir(parents=True)
-    adopt_version(house.index, record_of(ref, source="directory"))
+    adopt_version(house.index, house.store, record_of(ref, source="directory"))
     assert house.recover().clean
     store.folder(ref).rmdir()
     assert house.recover().lost == (ref,)

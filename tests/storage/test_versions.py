@@ -1,18 +1,19 @@
 """The index of versions: what is installed, what is active, and when the generation rises."""
 
 import pytest
+from msgspec import structs
 
 from cadence.errors import NotFound, ValidationFailed
 from cadence.model import PluginRef, VersionRecord
+from cadence.storage.commits import Publication
 from cadence.storage.index import Index
-from cadence.storage.versions import ActiveInstall, Publication, highest
+from cadence.storage.versions import ActiveInstall, highest
 from tests.storage.house import record_of
 
 
 def install(index: Index, record: VersionRecord, activate: bool | None = None) -> Publication:
-    publication = index.commit_version(record, activate)
-    index.mark_published(record.ref, record.install_id)
-    return publication
+    index.commit_version(record, activate)
+    return index.mark_published(record.ref, record.install_id)
 
 
 def put(
@@ -32,9 +33,8 @@ def test_a_version_is_read_back_as_it_was_written(index: Index) -> None:
     install(index, record)
     (found,) = index.versions()
     assert found.active
-    assert found == VersionRecord(
-        **{name: getattr(record, name) for name in record.__struct_fields__} | {"active": True}
-    )
+    assert found.activated_at is not None
+    assert structs.replace(found, active=False, activated_at=None) == record
 
 
 def test_a_commit_shows_nothing_until_it_is_published(index: Index) -> None:
@@ -110,7 +110,7 @@ def test_an_activation_answers_what_was_active_and_raises_the_generation(index: 
     put(index, "math", "1.0")
     put(index, "math", "2.0")
     generation = index.generation()
-    assert index.activate("math", "1.0") == "2.0"
+    assert index.activate("math", "1.0").previous_version == "2.0"
     assert (active_version(index, "math"), index.generation()) == ("1.0", generation + 1)
 
 
