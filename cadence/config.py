@@ -197,6 +197,54 @@ class Settings:
     plugin_data_mb: int = _setting(
         "CADENCE_PLUGIN_DATA_MB", 1024, _at_least(1), "files a plugin may keep, data and temporary ones, in MiB"
     )
+    idle_seconds: float = _setting(
+        "CADENCE_IDLE_SECONDS",
+        900.0,
+        _seconds,
+        "a plugin that was not called for so long sleeps: it has no process until it is called again",
+    )
+    max_live_workers: int = _setting(
+        "CADENCE_MAX_LIVE_WORKERS", 64, _at_least(1), "plugins that are awake at once; the least recently used sleeps"
+    )
+    max_workers_memory_mb: int = _setting(
+        "CADENCE_MAX_WORKERS_MEMORY_MB",
+        4096,
+        _at_least(16),
+        "memory of all plugins together, in MiB; above it the least recently used sleep",
+    )
+    health_interval_seconds: float = _setting(
+        "CADENCE_HEALTH_INTERVAL_SECONDS", 60.0, _seconds, "time between two health checks of a plugin that is awake"
+    )
+    health_timeout_seconds: float = _setting(
+        "CADENCE_HEALTH_TIMEOUT_SECONDS", 10.0, _seconds, "time a health check has to answer"
+    )
+    health_failures: int = _setting(
+        "CADENCE_HEALTH_FAILURES", 3, _at_least(1), "failed health checks in a row after which a version has failed"
+    )
+    probation_seconds: float = _setting(
+        "CADENCE_PROBATION_SECONDS",
+        3600.0,
+        _seconds,
+        "time for which a version that became active is new: where it fails, the one before it takes over",
+    )
+    probation_crashes: int = _setting(
+        "CADENCE_PROBATION_CRASHES",
+        3,
+        _at_least(1),
+        "crashes, missed deadlines and limits reached after which a new version is taken back",
+    )
+    history_days: int = _setting(
+        "CADENCE_HISTORY_DAYS", 30, _at_least(1), "days for which health checks and events are kept"
+    )
+    deleted_retention_days: int = _setting(
+        "CADENCE_DELETED_RETENTION_DAYS", 7, _at_least(0), "days in which a deleted version can be brought back"
+    )
+    safe_mode: bool = _setting(
+        "CADENCE_SAFE_MODE", False, _boolean, "whether the server runs no plugin at all, so that one can be taken out"
+    )
+    metrics_max_plugins: int = _setting(
+        "CADENCE_METRICS_MAX_PLUGINS", 200, _at_least(1), "plugins told apart in `/metrics`; the others are one"
+    )
     max_log_bytes: int = _setting("CADENCE_MAX_LOG_BYTES", MIB, _at_least(4096), "log kept for each plugin, in bytes")
     max_log_bytes_per_second: int = _setting(
         "CADENCE_MAX_LOG_BYTES_PER_SECOND",

@@ -13,6 +13,7 @@
     │   ├── InvalidRequest        400
     │   ├── PluginExists          409
     │   ├── Busy                  409, in storage.locks: somebody else changes the same thing
+    │   ├── NothingBefore         409, in switching: no version to roll back to
     │   ├── ValidationFailed      422
     │   ├── DependenciesFailed    422
     │   ├── InvalidArguments      422
@@ -27,7 +28,8 @@
         ├── LimitReached          502, it came to the end of what it is allowed
         ├── CallTimedOut          504
         └── PluginUnavailable     503
-            └── SandboxIncomplete 503, and nothing will change that while this server runs
+            ├── SandboxIncomplete 503, and nothing will change that while this server runs
+            └── SafeMode          503, no plugin runs because an operator wants it so
 """
 
 from collections.abc import Sequence
@@ -228,3 +230,7 @@ class PluginUnavailable(CallFailed):
 
 class SandboxIncomplete(PluginUnavailable):
     """No plugin may run, because the whole sandbox is required and this host lacks some of it."""
+
+
+class SafeMode(PluginUnavailable):
+    """No plugin may run, because the server was started in safe mode."""

@@ -80,7 +80,7 @@ class Granter:
         grants = parse_grants(wanted(present.grants), present.grants)
         if grants == present.grants:
             return GrantOutcome(present)
-        record = next((one for one in self._index.versions_of(name) if one.active), None)
+        record = self._index.active_of(name)
         if record is None:
             return GrantOutcome(self._index.put_grants(name, grants))
         return self._change(record, present.grants, grants)

@@ -5,9 +5,10 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from cadence.comparison import Comparison
 from cadence_sdk._runtime.endpoint import Endpoint
 from cadence_sdk._runtime.limits import Limits
-from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests, ToolSpec, TrialReport
+from cadence_sdk._runtime.report import ExampleResult, Fault, HealthReport, Metadata, Requests, ToolSpec, TrialReport
 
 __all__ = [
     "Addition",
@@ -15,6 +16,7 @@ __all__ = [
     "CheckResult",
     "DependencyPlan",
     "Endpoint",
+    "ExampleResult",
     "Fault",
     "Granted",
     "Grants",
@@ -259,7 +261,9 @@ class CheckResult(Struct, frozen=True):
     """A plugin that was checked and not installed.
 
     ``installed`` is whether this very version is here already, so that an install would have to overwrite it;
-    ``would_activate`` whether it would answer then.
+    ``would_activate`` whether it would answer then. ``comparison`` says what is different from the version that is
+    active, or else the highest; None where none is installed. For ``kept_seconds`` its archive can be installed by a
+    confirmation, without being sent again.
     """
 
     trial: Trial
@@ -267,6 +271,8 @@ class CheckResult(Struct, frozen=True):
     installed: bool
     would_activate: bool
     stages: tuple[StageRecord, ...]
+    comparison: Comparison | None = None
+    kept_seconds: float = 0.0
 
 
 class InstallRecord(Struct, frozen=True):
@@ -295,7 +301,8 @@ class VersionRecord(Struct, frozen=True):
     ``install_id`` tells two installs of the same version apart: it changes with every overwrite.
     ``environment`` is the key of its dependency environment, ``None`` without dependencies; ``isolated`` whether that
     holds all it imports, so that its worker is a fresh interpreter. ``source`` is ``upload`` or ``directory``.
-    ``installed_at`` is UTC, ISO 8601. ``grants_revision`` is that of its plugin's grants.
+    ``installed_at`` is UTC, ISO 8601. ``grants_revision`` is that of its plugin's grants. ``activated_at`` is when it
+    last became active, None where it is not; ``quarantine`` why it was taken back, None where it was not.
     """
 
     ref: PluginRef
@@ -310,6 +317,8 @@ class VersionRecord(Struct, frozen=True):
     dependencies_installed: tuple[str, ...] = ()
     grants_revision: int = 0
     isolated: bool = False
+    activated_at: str | None = None
+    quarantine: str | None = None
 
 
 class ToolResult(Struct, frozen=True):

@@ -104,14 +104,29 @@ class Reconciler:
     def _reconcile(self, *, reload: bool) -> ReloadReport:
         # The generation first: what is read after it is at least as new.
         generation = self._index.generation()
-        done = self._live_set.reconcile(self._index.active(), generation, reload=reload)
-        if reload or self._seen < 0:
+        everything = reload or self._seen < 0
+        done = self._reconcile_all(generation, reload=reload) if everything else self._reconcile_changed(generation)
+        if everything:
             # After those that are known: a new one that takes its time keeps nobody waiting.
             done += self._adopt()
         self._seen = generation
         report = ReloadReport.of(done)
         self._index.server_report(self._server_id, generation, to_builtins(report))
         return report
+
+    def _reconcile_all(self, generation: int, *, reload: bool) -> list[Reloaded]:
+        return self._live_set.reconcile(self._index.active(), generation, reload=reload)
+
+    def _reconcile_changed(self, generation: int) -> list[Reloaded]:
+        """Of a thousand plugins one has changed: only that is read whole."""
+        installs = self._index.active_installs()
+        outdated = [
+            name
+            for name, one in installs.items()
+            if self._live_set.is_outdated(name, one.version, one.install_id, one.grants_revision)
+        ]
+        desired = {name: record for name in outdated if (record := self._index.active_of(name)) is not None}
+        return self._live_set.reconcile(desired, generation, others=installs)
 
     def _watch(self) -> None:
         while not self._stop.is_set():

@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from cadence import create_app
 from cadence.config import Settings
 from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
+
+# How long an example takes, or takes to be made, says how busy the machine is.
+hypothesis_settings.register_profile("cadence", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("cadence")
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ RUNTIME_NAMES = frozenset(
 )  # fmt: skip
 
 # What the API's addresses mean by these words is no plugin (``/plugins/upload``).
-RESERVED_NAMES = frozenset({"list", "reload", "upload", "uploaded", "validate"})
+RESERVED_NAMES = frozenset({"deleted", "list", "reload", "upload", "uploaded", "validate"})
 
 _SUFFIX = re.compile(r"\.zip", re.IGNORECASE | re.ASCII)
 _BROWSER_COUNTER = re.compile(r" ?\([0-9]{1,4}\)$")

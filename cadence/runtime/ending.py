@@ -16,11 +16,13 @@ _NEAR = 0.7
 class Ending(Struct, frozen=True):
     """``words`` stand after "the worker": "ended by itself with exit code 3".
 
-    ``limit`` is there where it came to one it was set: "memory limit of 512 MiB reached".
+    ``limit`` is there where it came to one it was set: "memory limit of 512 MiB reached". ``by_host`` is whether it
+    went with something else that ended, and the plugin did nothing.
     """
 
     words: str
     limit: str | None = None
+    by_host: bool = False
 
 
 def ended_because(reason: str) -> Ending:
@@ -41,7 +43,7 @@ def ended_with(status: int | None, limits: Limits, *, grown_kb: int, memory_kill
     :param memory_kills: how many processes of its group the kernel ended for want of memory.
     """
     if status is None:
-        return Ending("ended with the process that started it")
+        return Ending("ended with the process that started it", by_host=True)
     code = os.waitstatus_to_exitcode(status)
     if code == MEMORY_EXIT or (code == -signal.SIGKILL and memory_kills):
         return ended_at(limits.memory_reached)

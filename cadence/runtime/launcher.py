@@ -28,14 +28,16 @@ from cadence_sdk._runtime import wire
 _LAST_WORDS_SECONDS = 1.0
 #: How long to wait for a killed worker to be gone, in seconds.
 _END_SECONDS = 5.0
+#: Within how much of its time to load a plugin's examples have to be through, so that the worker can say which was not.
+_EXAMPLES_SHARE = 0.9
 
 
 class Launch(Struct, frozen=True):
     """What is to be run: the version, the folder of its files, and that of its dependencies.
 
     ``isolated`` is whether the folder of its dependencies holds all it imports: then it gets a fresh interpreter.
-    ``trial`` False lets it load though it is unhealthy, because nothing better is there. ``granted`` is what it may
-    beyond what every plugin may.
+    ``trial`` False lets it load though it is unhealthy, because nothing better is there; with that, or ``examples``
+    False, the examples of its tools are not tried. ``granted`` is what it may beyond what every plugin may.
     """
 
     ref: PluginRef
@@ -43,6 +45,7 @@ class Launch(Struct, frozen=True):
     environment: Path | None = None
     isolated: bool = False
     trial: bool = True
+    examples: bool = True
     granted: Granted = Granted()
 
 
@@ -92,7 +95,8 @@ class Launcher:
         self._remove = remove
         self._max_message_bytes = max_message_bytes
         self._in_background = in_background
-        self._admit = admit
+        #: Raises ``PluginUnavailable`` where plugins may not run on this host.
+        self.admit = admit
         self._limits = limits
         self._gateway = gateway
         self._users = Users(data_dir)
@@ -121,12 +125,12 @@ class Launcher:
         :raises PluginUnavailable: when the host gives no process, or not the sandbox that is required.
         :raises NotFound: when the folder of its files is gone.
         """
-        self._admit(what.ref)
+        self.admit(what.ref)
         zygote = self._bare_zygote if what.isolated else self._zygote
         let_go = self._keep(what.environment) if what.environment else _nothing
         home = self._run_dir / str(next(self._serials))
         try:
-            spec = self._prepare(what, home, zygote)
+            spec = self._prepare(what, home, zygote, timeout)
             worker = self._fork(what, spec, zygote, partial(self._leave, home, let_go), on_end, on_room)
         except BaseException:
             self._leave(home, let_go)
@@ -147,7 +151,7 @@ class Launcher:
             worker.ended.wait(_END_SECONDS)
         self._warden.close()
 
-    def _prepare(self, what: Launch, home: Path, zygote: Zygote) -> wire.WorkerSpec:
+    def _prepare(self, what: Launch, home: Path, zygote: Zygote, timeout: float) -> wire.WorkerSpec:
         data, temporary = self._data_dir / what.ref.name, home / "tmp"
         home.mkdir(parents=True, mode=0o700)
         temporary.mkdir(mode=0o700)
@@ -185,6 +189,7 @@ class Launcher:
             user=user,
             full=zygote.confines and Premises(data, temporary).full(limits),
             nice=0 if zygote.groups.bounds_cpu else NICE_WITHOUT_GROUP,
+            examples_seconds=timeout * _EXAMPLES_SHARE if what.trial and what.examples else None,
         )
 
     def _user(self, data: Path, home: Path, temporary: Path, zygote: Zygote) -> int | None:

@@ -1,26 +1,28 @@
-"""Which version of each plugin answers now: calls find it here, and swaps, restarts and reloads change it here.
+"""Which version of each plugin answers now: calls find it here, and wake it where it sleeps."""
 
-A swap is one assignment: a call that began with the old worker ends there, the next one begins with the new. The old
-version keeps its place until the new one has loaded.
-"""
-
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs, to_builtins
 
-from cadence.errors import CadenceError, CallTimedOut, LimitReached, NotFound, PluginUnavailable, SandboxIncomplete
-from cadence.model import HealthReport, Limits, ToolResult, VersionRecord
+from cadence.errors import CadenceError, CallTimedOut, LimitReached, PluginUnavailable
+from cadence.model import ExampleResult, HealthReport, Limits, ToolResult, VersionRecord
 from cadence.progress import Cancellation
-from cadence.runtime import backoff
+from cadence.runtime.footprint import own_bytes
+from cadence.runtime.health import EndKind
+from cadence.runtime.keeper import Keeper, Reloaded
 from cadence.runtime.launcher import Launch, Launcher
-from cadence.runtime.slot import LivePlugin, Slot
+from cadence.runtime.mender import Observer, Rules, unhealthy_words
+from cadence.runtime.probe import ProbeResult
+from cadence.runtime.slot import LivePlugin, Slot, differs, is_same_install
 from cadence.runtime.supervisor import Supervisor
+from cadence.runtime.tally import Outcome
 from cadence.runtime.worker import Draining, Worker
+
+__all__ = ["LiveSet", "Observer", "Reloaded", "Rules"]
 
 T = TypeVar("T")
 
@@ -28,23 +30,6 @@ T = TypeVar("T")
 _WAIT_FOR_RESTART_SECONDS = 2.0
 #: How long calls in flight may take to finish when the server shuts down.
 _CLOSE_SECONDS = 5.0
-#: How often a wait for another change of the same plugin looks whether it was cancelled.
-_LOCK_POLL_SECONDS = 0.05
-
-
-class Reloaded(Struct, frozen=True):
-    """What a reload did for one plugin.
-
-    ``version`` is the one that answers now; ``loaded`` whether it was loaded as asked, ``error`` why it was not, or
-    why it is not healthy.
-    """
-
-    name: str
-    version: str
-    ms: float
-    loaded: bool
-    healthy: bool
-    error: str | None = None
 
 
 class LiveSet:
@@ -54,6 +39,8 @@ class LiveSet:
     :param load_seconds: how long a plugin may take to load.
     :param limits: those of a plugin whose grants do not say otherwise. A call waits for ``call_seconds`` of these for
         a plugin that starts, and for ``call_seconds`` of the plugin's own limits for its answer.
+    :param rules: when a version is bad.
+    :param max_workers: how many plugins are awake at once.
     """
 
     def __init__(
@@ -63,24 +50,30 @@ class LiveSet:
         launch_of: Callable[[VersionRecord], Launch],
         load_seconds: float,
         limits: Limits,
+        rules: Rules | None = None,
+        max_workers: int = 64,
     ) -> None:
-        self._launcher = launcher
         self._supervisor = supervisor
-        self._launch_of = launch_of
-        self._load_seconds = load_seconds
         self._limits = limits
-        self._slots: dict[str, Slot] = {}
-        self._adding = threading.Lock()
-        self._closed = False
+        self._keeper = Keeper(launcher, supervisor, launch_of, load_seconds, limits, rules or Rules(), max_workers)
+        self._places = self._keeper.places
+
+    def observe(self, observer: Observer) -> None:
+        """Have somebody told what happens to versions, and take bad ones back."""
+        self._keeper.mender.observer = observer
 
     def plugins(self) -> list[LivePlugin]:
         """Every plugin that should answer, by name, as it stands."""
-        return [view for name in sorted(self._slots) if (view := self._slots[name].view()) is not None]
+        return [view for slot in self._places.all() if (view := slot.view()) is not None]
 
     def plugin(self, name: str) -> LivePlugin | None:
         """One plugin as it stands, or None."""
-        slot = self._slots.get(name)
+        slot = self._places.find(name)
         return slot.view() if slot else None
+
+    def memory_bytes(self) -> dict[str, int]:
+        """The memory of its own that each plugin takes that is awake, by name, in bytes."""
+        return {slot.name: own_bytes(worker.pid) for slot in self._places.awake() if (worker := slot.worker)}
 
     def call(self, name: str, tool: str, args: Mapping[str, Any]) -> ToolResult:
         """Call a tool of the version that answers now.
@@ -90,50 +83,74 @@ class LiveSet:
         :raises CallFailed: one of its kinds; a worker that missed its deadline is replaced.
         """
         started = time.monotonic()
-        value, version = self._ask(name, lambda worker, seconds: worker.call(tool, args, seconds))
-        return ToolResult(value, version, round((time.monotonic() - started) * 1000, 3))
+        slot = self._slot(name)
+        try:
+            value, worker = self._ask(slot, lambda worker, seconds: worker.call(tool, args, seconds))
+        except CadenceError as failure:
+            slot.tally.record(time.monotonic() - started, Outcome.of(failure))
+            raise
+        seconds = time.monotonic() - started
+        slot.tally.record(seconds, Outcome.OK)
+        return ToolResult(value, worker.ref.version, round(seconds * 1000, 3))
+
+    def self_test(self, name: str) -> tuple[ExampleResult, ...]:
+        """Run the examples of a plugin's tools. Raises like :meth:`call`."""
+        results, _ = self._ask(self._slot(name), lambda worker, seconds: worker.self_test(seconds))
+        return results
 
     def check_health(self, name: str) -> HealthReport:
-        """Run the health check of a plugin in its live worker. Raises like :meth:`call`."""
-        report, _ = self._ask(name, lambda worker, seconds: worker.check_health(seconds))
+        """Run the health check of a plugin, and do what comes of it. Raises like :meth:`call`."""
+        report, worker = self._ask(self._slot(name), lambda worker, seconds: worker.check_health(seconds))
+        words = "" if report.healthy else unhealthy_words(report)
+        self._keeper.mender.checked(self._slot(name), worker, report, words, by_service=False)
         return report
 
-    def _ask(self, name: str, ask: Callable[[Worker, float], T]) -> tuple[T, str]:
-        """What the worker that answers now says within so many seconds, and its version."""
-        ready_by = time.monotonic() + self._limits.call_seconds
-        while True:
-            worker = self._worker(name, ready_by)
-            try:
-                return ask(worker, worker.limits.call_seconds), worker.ref.version
-            except Draining:
-                continue
-            except (CallTimedOut, LimitReached):
-                if not worker.gone:
-                    self._replace(worker)
-                raise
+    def check_awake(
+        self, name: str, seconds: float, services: Callable[[VersionRecord], Mapping[str, ProbeResult]]
+    ) -> tuple[VersionRecord, HealthReport] | None:
+        """Run the health check of a plugin if it is awake, and do what comes of it. Nothing is raised.
 
-    def trial(self, record_ref: Launch, cancelled: Cancellation | None = None) -> Worker:
+        :param seconds: how long it has to answer.
+        :param services: what came of the services outside that it declares.
+        :returns: what was found, of which version; None where there was no worker to ask.
+        """
+        slot = self._places.find(name)
+        if slot is None or (worker := slot.worker) is None or (record := slot.record) is None:
+            return None
+        try:
+            report = worker.check_health(seconds)
+        except Draining:
+            return None
+        except CadenceError as failure:
+            if worker.gone:
+                return None  # its end says more than the check that was not answered
+            report = HealthReport(healthy=False, error=failure.in_words, ms=round(seconds * 1000, 3))
+        probed = services(record)
+        down = "; ".join(result.words for result in probed.values() if result.granted and not result.reachable)
+        report = structs.replace(report, checks={**report.checks, **to_builtins(probed)})
+        words = "" if report.healthy else unhealthy_words(report)
+        self._keeper.mender.checked(slot, worker, report, words or down, by_service=bool(down and not words))
+        return record, report
+
+    def sleep(self, name: str) -> bool:
+        """Let a plugin have no process until it is called, unless it is at work. Returns whether it sleeps now."""
+        slot = self._places.find(name)
+        return slot is not None and self._keeper.sleep(slot)
+
+    def trial(self, launch: Launch, cancelled: Cancellation | None = None) -> Worker:
         """Load a version in a worker of its own that answers no one yet.
 
         :param cancelled: ends the worker when it is said before the plugin has loaded.
         :raises ValidationFailed: with every fault that was found.
         """
-        return self._launcher.launch(record_ref, self._load_seconds, self._ended, self._replace, cancelled)
+        return self._keeper.trial(launch, cancelled)
 
-    @contextmanager
-    def changing(self, name: str, cancelled: Cancellation | None = None) -> Iterator[None]:
+    def changing(self, name: str, cancelled: Cancellation | None = None) -> AbstractContextManager[None]:
         """Keep every other change of one plugin waiting, so that none is made twice.
 
         :raises Cancelled: when that is said while it waits for another.
         """
-        lock = self._slot(name).changing
-        while not lock.acquire(timeout=_LOCK_POLL_SECONDS if cancelled else -1):
-            if cancelled:
-                cancelled.raise_if_set()
-        try:
-            yield
-        finally:
-            lock.release()
+        return self._keeper.changing(self._places.slot(name), cancelled)
 
     def swap(self, record: VersionRecord, worker: Worker, generation: int) -> bool:
         """Let ``worker`` answer from now on, unless a later generation has already decided otherwise.
@@ -142,88 +159,98 @@ class LiveSet:
 
         :returns: whether ``worker`` answers now.
         """
-        slot = self._slot(record.ref.name)
-        with slot.changed:
-            stale = generation < slot.generation or self._closed
-            ousted = worker if stale else slot.worker
-            if not stale:
-                slot.record, slot.worker, slot.generation = record, worker, generation
-                slot.error, slot.restarting = None, False
-                slot.changed.notify_all()
-        if ousted is not None and (stale or ousted is not worker):
-            self._retire(ousted)
-        if not stale and worker.gone:
-            self._ended(worker)
-        return not stale
+        answers = self._keeper.swap(self._places.slot(record.ref.name), record, worker, generation)
+        if answers:
+            self._places.shed()
+        return answers
 
     def dismiss(self, worker: Worker) -> None:
         """Let go of a worker from a trial, unless it answers by now."""
-        slot = self._slots.get(worker.ref.name)
+        slot = self._places.find(worker.ref.name)
         if slot is None or slot.worker is not worker:
-            self._retire(worker)
+            self._keeper.retire(worker)
 
     def remove(self, name: str, generation: int) -> None:
         """Let the plugin answer no more; calls in flight finish."""
-        slot = self._slot(name)
-        with slot.changed:
-            if generation < slot.generation:
-                return
-            ousted, slot.worker, slot.record = slot.worker, None, None
-            slot.generation, slot.error = generation, None
-            slot.changed.notify_all()
-        if ousted is not None:
-            self._retire(ousted)
+        self._keeper.remove(self._places.slot(name), generation)
 
     def abandon(self, record: VersionRecord, generation: int, error: str, *, retry: bool = False) -> None:
         """Let the plugin answer no more and show why ``record``, which should answer, does not.
 
         :param retry: whether to try again later, because it was the host that could not.
         """
-        slot = self._slot(record.ref.name)
-        with slot.changed:
-            if generation < slot.generation:
-                return
-            ousted, slot.worker = slot.worker, None
-            slot.record, slot.generation = record, generation
-            self._note_failure(slot, record, error, generation, retry=retry)
-        if ousted is not None:
-            self._retire(ousted)
+        self._keeper.abandon(self._places.slot(record.ref.name), record, generation, error, retry=retry)
+
+    def is_outdated(self, name: str, version: str, install_id: str, grants_revision: int) -> bool:
+        """Whether another install of a plugin is expected to answer than this, or with other grants, or none."""
+        slot = self._places.find(name)
+        record = slot.record if slot else None
+        if record is None:
+            return True
+        expected = (record.ref.version, record.install_id, record.grants_revision)
+        return expected != (version, install_id, grants_revision)
 
     def reconcile(
-        self, desired: Mapping[str, VersionRecord], generation: int, *, reload: bool = False
+        self,
+        desired: Mapping[str, VersionRecord],
+        generation: int,
+        *,
+        reload: bool = False,
+        others: Container[str] = (),
     ) -> list[Reloaded]:
-        """Make the live set what it should be.
+        """Make the live set what it should be. What sleeps is not woken for that.
 
         :param desired: the version that should answer, by plugin name, as of ``generation``.
-        :param reload: start every plugin anew, also those that are already what they should be.
-        :returns: what was done, by plugin name; without ``reload`` only those that changed.
+        :param others: the names of plugins that are as they should be; those that are in neither answer no more.
+        :param reload: load every plugin anew, also those that are already what they should be, and those that sleep.
+        :returns: what was done, by plugin name; without ``reload`` only those that were started.
         """
-        if self._closed:
+        if self._keeper.closed:
             return []
-        for name, slot in list(self._slots.items()):
-            if name not in desired and slot.record is not None:
-                self.remove(name, generation)
-        due = [record for record in desired.values() if reload or self._differs(record) or self._is_down(record)]
+        for slot in self._places.all():
+            if slot.record is not None and slot.name not in desired and slot.name not in others:
+                self._keeper.remove(slot, generation)
         self.expect(desired, generation)
+        due = [record for record in desired.values() if reload or self._has_to_start(record)]
         return sorted(self._bring_up(due, generation, reload=reload), key=lambda done: done.name)
 
     def reconcile_one(self, record: VersionRecord, generation: int) -> Reloaded | None:
-        """As :meth:`reconcile`, for one plugin that should answer as ``record`` says."""
-        return self._start(record, generation) if self._differs(record) else None
+        """Have one plugin answer as ``record`` says, by a worker that is there when this returns.
+
+        :returns: what was done, None where nothing had to be, or no plugin may run here.
+        """
+        slot = self._places.slot(record.ref.name)
+        if slot.worker is not None and not differs(slot.record, record):
+            return None
+        if not self._keeper.may_run(record):
+            self.remove(slot.name, generation)
+            self.expect({slot.name: record}, generation)
+            return None
+        return self._start(record, generation)
+
+    def follow(self, record: VersionRecord, generation: int) -> None:
+        """As :meth:`reconcile_one`; what answered before does not go on, also where ``record`` does not start."""
+        done = self.reconcile_one(record, generation)
+        slot = self._places.slot(record.ref.name)
+        if done is None or done.loaded or slot.record is None or is_same_install(slot.record, record):
+            return
+        self._keeper.abandon(slot, record, generation, done.error or "", counts=True)
 
     def expect(self, desired: Mapping[str, VersionRecord], generation: int) -> None:
-        """Show plugins that have no worker yet as starting, so that calls wait for them."""
+        """Have plugins answer, once they are called, that have no worker yet."""
         for record in desired.values():
-            slot = self._slot(record.ref.name)
+            slot = self._places.slot(record.ref.name)
             with slot.changed:
-                if slot.record is None and slot.generation <= generation:
-                    slot.record, slot.error, slot.generation = record, None, generation
+                idle = slot.record is None or (slot.asleep and differs(slot.record, record))
+                if idle and slot.generation <= generation:
+                    same = slot.record is not None and is_same_install(slot.record, record)
+                    slot.expect(record, generation, slot.condition if same else self._keeper.condition_of(record))
 
     def close(self) -> None:
         """Take no new calls and end every worker; calls in flight get a short while to finish."""
-        self._closed = True
+        self._keeper.closed = True
         workers = []
-        for slot in list(self._slots.values()):
+        for slot in self._places.all():
             with slot.changed:
                 if slot.worker is not None:
                     workers.append(slot.worker)
@@ -236,165 +263,93 @@ class LiveSet:
             worker.ended.wait(max(0.0, deadline - time.monotonic()))
             worker.kill("the server is shutting down")
 
+    def idle_since(self) -> Iterator[tuple[str, float]]:
+        """The plugins that are awake, the one that was not called for longest first, and since when that is.
+
+        The moment is that of its last call (``time.monotonic``), or of its start.
+        """
+        for slot in self._places.awake():
+            yield slot.name, slot.last_used
+
     def _slot(self, name: str) -> Slot:
-        with self._adding:
-            return self._slots.setdefault(name, Slot(name))
+        slot = self._places.find(name)
+        if slot is None:
+            raise self._keeper.mender.observer.absence(name)
+        return slot
 
-    def _differs(self, record: VersionRecord) -> bool:
-        slot = self._slots.get(record.ref.name)
-        if slot is None or slot.record is None:
-            return True
-        return _identity(slot.record) != _identity(record)
-
-    def _is_down(self, record: VersionRecord) -> bool:
-        """Whether it was expected and nobody has begun to start it."""
-        slot = self._slot(record.ref.name)
-        return slot.worker is None and slot.error is None
+    def _has_to_start(self, record: VersionRecord) -> bool:
+        slot = self._places.slot(record.ref.name)
+        return not slot.asleep and differs(slot.record, record)
 
     def _bring_up(self, due: Iterable[VersionRecord], generation: int, *, reload: bool) -> list[Reloaded]:
-        started = [self._supervisor.soon(partial(self._start, record, generation, anew=reload)) for record in due]
+        start = self._reload if reload else self._start
+        started = [self._supervisor.soon(partial(start, record, generation)) for record in due]
         return [future.result() for future in started]
 
-    def _start(self, record: VersionRecord, generation: int, *, anew: bool = False) -> Reloaded:
-        """Bring a version up; one that answers already is started anew only when that is wanted."""
-        started = time.monotonic()
-        slot = self._slot(record.ref.name)
-        with slot.changing:
-            # Whoever held the lock before may have done it.
-            done = not anew and slot.worker is not None and not self._differs(record)
-            error = None if done else self._load_and_swap(slot, record, generation)
-        view = slot.view()
-        health = view.report.health if view else None
-        return Reloaded(
-            name=record.ref.name,
-            version=view.record.ref.version if view else record.ref.version,
-            ms=round((time.monotonic() - started) * 1000, 3),
-            loaded=error is None,
-            healthy=error is None and (health is None or health.healthy),
-            error=error or (_unhealthy_words(health) if health and not health.healthy else None),
-        )
-
-    def _load_and_swap(self, slot: Slot, record: VersionRecord, generation: int) -> str | None:
-        """Returns why it failed, None where it did not."""
-        if generation < slot.generation:
-            return None
-        launch, worker = self._launch_of(record), slot.worker
-        # The one that answers now stays until a healthy one is there; where none may answer, an unhealthy one may.
-        keep = worker is not None and not launch.granted.grants.withdraws(worker.granted.grants, self._limits)
-        try:
-            worker = self.trial(structs.replace(launch, trial=keep))
-        except OSError as failure:
-            error = f"The host could not start it: {failure.strerror}."
-            self._settle_failure(slot, record, error, generation, keep=keep, retry=True)
-            return error
-        except CadenceError as failure:
-            error = failure.in_words
-            retry = isinstance(failure, PluginUnavailable) and not isinstance(failure, SandboxIncomplete)
-            self._settle_failure(slot, record, error, generation, keep=keep, retry=retry)
-            return error
-        self.swap(record, worker, generation)
-        return None
-
-    def _settle_failure(
-        self, slot: Slot, record: VersionRecord, error: str, generation: int, *, keep: bool, retry: bool
-    ) -> None:
-        """A version did not start. One that answers goes on, unless it may what was withdrawn from the plugin."""
-        if keep or slot.worker is None:
-            self._note_failure(slot, record, error, generation, retry=retry)
-        else:
-            self.abandon(record, generation, error, retry=retry)
-
-    def _note_failure(self, slot: Slot, record: VersionRecord, error: str, generation: int, *, retry: bool) -> None:
-        """Keep why a version did not start; only what the host could not do is tried again."""
+    def _start(self, record: VersionRecord, generation: int) -> Reloaded:
+        slot = self._places.slot(record.ref.name)
         with slot.changed:
-            if slot.record is None or slot.generation > generation:
-                return
-            slot.error, slot.restarting = error, False
-            if retry and slot.worker is None:
-                self._schedule_restart(slot, slot.failures + 1)
-            slot.changed.notify_all()
+            slot.asleep = False
+        return self._keeper.start(slot, record, generation)
 
-    def _worker(self, name: str, deadline: float) -> Worker:
-        """The worker that answers for a plugin; waits for one that is about to start."""
-        slot = self._slots.get(name)
-        if slot is None:
-            raise NotFound(f"No plugin {name!r} is installed.")
-        worker = slot.worker
-        if worker is not None and not worker.draining:
-            return worker
+    def _reload(self, record: VersionRecord, generation: int) -> Reloaded:
+        """Load a version anew; one that slept sleeps again afterwards."""
+        slot = self._places.slot(record.ref.name)
+        with slot.changed:
+            slept, slot.asleep = slot.asleep, False
+        try:
+            done = self._keeper.start(slot, record, generation, anew=True)
+        finally:
+            self._keeper.settle(slot)
+        if slept:
+            self._keeper.sleep(slot)
+        return done
+
+    def _ask(self, slot: Slot, ask: Callable[[Worker, float], T]) -> tuple[T, Worker]:
+        """What the worker that answers now says within so many seconds, and which one that is."""
+        slot.last_used = started = time.monotonic()
+        while True:
+            worker = slot.worker
+            if worker is None or worker.draining:
+                worker = self._await_worker(slot, started + self._limits.call_seconds)
+            try:
+                return ask(worker, worker.limits.call_seconds), worker
+            except Draining:
+                continue
+            except (CallTimedOut, LimitReached) as failure:
+                if not worker.gone:
+                    kind: EndKind = "timeouts" if isinstance(failure, CallTimedOut) else "limits"
+                    self._keeper.mender.failed(slot, worker, kind, failure.in_words)
+                raise
+            finally:
+                slot.last_used = time.monotonic()
+
+    def _await_worker(self, slot: Slot, deadline: float) -> Worker:
+        """The worker that answers for a plugin; waits for one that is about to start, and wakes one that sleeps."""
+        while (worker := self._look(slot, deadline)) is None:
+            self._keeper.wake(slot, deadline)
+        return worker
+
+    def _look(self, slot: Slot, deadline: float) -> Worker | None:
+        """As above; None where the plugin sleeps, and it is for this call to wake it."""
         with slot.changed:
             while (worker := slot.worker) is None:
-                if slot.record is None:
-                    raise NotFound(f"No plugin {name!r} is installed.")
                 self._refuse_if_down(slot)
+                if slot.asleep:
+                    slot.asleep = False  # so that it is woken once
+                    return None
                 if not slot.changed.wait(max(0.0, deadline - time.monotonic())):
-                    raise PluginUnavailable(f"{name} is still starting; try again.", ref=slot.record.ref)
+                    raise PluginUnavailable(f"{slot.name} is still starting; try again.")
         return worker
 
     def _refuse_if_down(self, slot: Slot) -> None:
-        if self._closed:
+        if self._keeper.closed:
             raise PluginUnavailable("The server is shutting down.")
+        if slot.record is None:
+            raise self._keeper.mender.observer.absence(slot.name)
         wait = slot.restart_at - time.monotonic()
-        if slot.error is None or slot.record is None or (slot.restarting and wait <= _WAIT_FOR_RESTART_SECONDS):
+        waits = slot.giving_up or (slot.restarting and wait <= _WAIT_FOR_RESTART_SECONDS)
+        if slot.error is None or waits:
             return
         again = f" It is started again in {wait:.0f} s." if slot.restarting else " Reload it when the cause is mended."
         raise PluginUnavailable(f"{slot.name} is not running: {slot.error}{again}", ref=slot.record.ref)
-
-    def _retire(self, worker: Worker) -> None:
-        """Let a worker finish its calls and end; past every deadline it is killed."""
-        worker.drain()
-        self._supervisor.after(worker.limits.call_seconds, lambda: worker.kill("it did not finish in time"))
-
-    def _replace(self, worker: Worker) -> None:
-        """Start a new worker in the place of one that missed a deadline, or has room again, once."""
-        slot = self._slot(worker.ref.name)
-        with slot.changed:
-            if slot.worker is not worker or slot.record is None or worker.replacing:
-                return
-            worker.replacing = True
-            record, generation = slot.record, slot.generation
-
-        def replace() -> None:
-            if self._start(record, generation, anew=True).error is not None:
-                worker.replacing = False  # the next deadline it misses is another chance
-
-        self._supervisor.soon(replace)
-
-    def _ended(self, worker: Worker) -> None:
-        """A worker has ended: if it was the one that answers, start it again, later each time in a row."""
-        slot = self._slots.get(worker.ref.name)
-        if slot is None or self._closed:
-            return
-        with slot.changed:
-            if slot.worker is not worker or slot.record is None:
-                return
-            slot.worker = None
-            slot.error = f"Its worker {worker.end_words}."
-            ran_seconds = time.monotonic() - worker.started_at
-            self._schedule_restart(slot, backoff.next_failures(slot.failures, ran_seconds))
-            slot.changed.notify_all()
-
-    def _schedule_restart(self, slot: Slot, failures: int) -> None:
-        record, generation = slot.record, slot.generation
-        if record is None:
-            return
-        slot.failures, slot.restarting = failures, True
-        delay = backoff.delay_seconds(failures)
-        slot.restart_at = time.monotonic() + delay
-        self._supervisor.after(delay, lambda: self._restart(slot, record, generation))
-
-    def _restart(self, slot: Slot, record: VersionRecord, generation: int) -> None:
-        with slot.changed:
-            due = slot.worker is None and slot.record is record and not self._closed
-        if due:
-            self._start(record, generation)
-
-
-def _identity(record: VersionRecord) -> tuple[object, ...]:
-    """What tells whether a worker that was started for one record is right for another."""
-    return record.ref, record.install_id, record.grants_revision
-
-
-def _unhealthy_words(health: HealthReport) -> str:
-    reason = health.error or health.details
-    return f"The health check failed: {reason}" if reason else "The health check failed."

@@ -20,7 +20,7 @@ from cadence.errors import (
     ValidationFailed,
     WorkerEnded,
 )
-from cadence.model import Fault, Granted, HealthReport, Limits, PluginRef, Stage, TrialReport
+from cadence.model import ExampleResult, Fault, Granted, HealthReport, Limits, PluginRef, Stage, TrialReport
 from cadence.runtime.cgroup import Group
 from cadence.runtime.channel import Channel, ChannelClosed, ChannelGone, MessageTooDeep, MessageTooLarge, ReplyTimeout
 from cadence.runtime.ending import Ending, ended_at, ended_because, ended_with
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: How long the status of a worker may take to arrive after its channel closed, in seconds.
 _EXIT_NOTICE_SECONDS = 2.0
+#: How much of the time for a self-test the worker itself takes.
+_SELF_TEST_SHARE = 0.9
 
 
 class Draining(Exception):
@@ -126,6 +128,11 @@ class Worker:
         return self._report is not None and not self._draining
 
     @property
+    def busy(self) -> bool:
+        """Whether somebody waits for an answer of it."""
+        return self._in_flight > 0
+
+    @property
     def draining(self) -> bool:
         """Whether it has been told to take no new calls."""
         return self._draining
@@ -152,6 +159,20 @@ class Worker:
         reply = self._request(wire.CheckHealth, what, timeout)
         if isinstance(reply, wire.Health):
             return reply.report
+        if isinstance(reply, wire.Failed):
+            raise self._failure(what, reply)
+        raise self._stranger(what)
+
+    def self_test(self, timeout: float) -> tuple[ExampleResult, ...]:
+        """Try the examples of all tools within ``timeout`` seconds. Raises like :meth:`call`.
+
+        :returns: what came of each; none where the tools have none.
+        """
+        what = f"The self-test of {self.ref.name}"
+        # The worker gives up a little earlier, so that it can say which example it was.
+        reply = self._request(lambda id_: wire.SelfTest(id_, timeout * _SELF_TEST_SHARE), what, timeout)
+        if isinstance(reply, wire.SelfTested):
+            return reply.results
         if isinstance(reply, wire.Failed):
             raise self._failure(what, reply)
         raise self._stranger(what)
@@ -217,7 +238,7 @@ class Worker:
         self._channel.close(self.end_words)
         self._channel.dispose()
 
-    def _request(self, build: Callable[[int], wire.Call | wire.CheckHealth], what: str, timeout: float) -> wire.Reply:
+    def _request(self, build: Callable[[int], wire.Question], what: str, timeout: float) -> wire.Reply:
         with self._gate:
             if self._draining:
                 raise Draining
@@ -273,6 +294,8 @@ class Worker:
             return NotFound(*reply.sentences, ref=self.ref)
         if reply.kind == "memory":
             return LimitReached(f"{what}: {self.limits.memory_reached}.", *reply.sentences, ref=self.ref)
+        if reply.kind == "deadline":
+            return CallTimedOut(*reply.sentences, "The plugin is started anew.", ref=self.ref)
         if reply.kind == "raised":
             return ToolRaised(*reply.sentences, ref=self.ref)
         return CallFailed(*reply.sentences, ref=self.ref)

@@ -41,6 +41,18 @@ DEFAULTS = {
     "CADENCE_PLUGIN_THREADS": 128,
     "CADENCE_PLUGIN_OPEN_FILES": 256,
     "CADENCE_PLUGIN_DATA_MB": 1024,
+    "CADENCE_IDLE_SECONDS": 900.0,
+    "CADENCE_MAX_LIVE_WORKERS": 64,
+    "CADENCE_MAX_WORKERS_MEMORY_MB": 4096,
+    "CADENCE_HEALTH_INTERVAL_SECONDS": 60.0,
+    "CADENCE_HEALTH_TIMEOUT_SECONDS": 10.0,
+    "CADENCE_HEALTH_FAILURES": 3,
+    "CADENCE_PROBATION_SECONDS": 3600.0,
+    "CADENCE_PROBATION_CRASHES": 3,
+    "CADENCE_HISTORY_DAYS": 30,
+    "CADENCE_DELETED_RETENTION_DAYS": 7,
+    "CADENCE_SAFE_MODE": False,
+    "CADENCE_METRICS_MAX_PLUGINS": 200,
     "CADENCE_MAX_LOG_BYTES": MIB,
     "CADENCE_MAX_LOG_BYTES_PER_SECOND": 16 * MIB,
 }
@@ -58,8 +70,11 @@ TEXTS = {
     "CADENCE_CALL_SECONDS": ("0.5", 0.5),
     "CADENCE_DEPENDENCY_IDLE_SECONDS": ("7", 7.0),
     "CADENCE_SANDBOX": (" Require", SandboxMode.REQUIRE),
+    "CADENCE_SAFE_MODE": ("1", True),
 }
 NUMBERS = sorted(name for name in DEFAULTS if isinstance(DEFAULTS[name], int) and name not in TEXTS)
+#: Of these none at all is a choice too.
+MAY_BE_NONE = {"CADENCE_PLUGIN_PROCESSES", "CADENCE_DELETED_RETENTION_DAYS"}
 SECONDS = sorted(name for name in DEFAULTS if name.endswith("_SECONDS"))
 FOLDERS = ("CADENCE_INSTANCE", "CADENCE_STORE_PLUGIN", "CADENCE_STORE_ARCHIVED")
 
@@ -114,7 +129,7 @@ def test_a_wrong_number_is_refused_in_a_sentence_that_names_the_variable(variabl
     assert re.fullmatch(rf"{variable} must be .*, not {re.escape(repr(text))}\.", sentence)
 
 
-@pytest.mark.parametrize("variable", [*sorted({*NUMBERS} - {"CADENCE_PLUGIN_PROCESSES"}), "CADENCE_PORT"])
+@pytest.mark.parametrize("variable", [*sorted({*NUMBERS} - MAY_BE_NONE), "CADENCE_PORT"])
 def test_nothing_can_be_set_to_none_where_some_is_needed(variable: str) -> None:
     assert re.fullmatch(rf"{variable} must be .*, not '0'\.", refusal(variable, "0"))
 

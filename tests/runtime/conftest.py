@@ -12,8 +12,11 @@ from tests.runtime.house import House
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Deadlines that no healthy plugin meets, however busy the machine is."""
-    return Settings(instance=tmp_path / "instance", load_seconds=30.0, call_seconds=20.0)
+    """Deadlines that no healthy plugin meets, however busy the machine is, and no version that is taken back.
+
+    That bad versions are taken back has tests of its own (tests/guardian).
+    """
+    return Settings(instance=tmp_path / "instance", load_seconds=30.0, call_seconds=20.0, probation_crashes=10**6)
 
 
 @pytest.fixture(params=[SandboxMode.PREFER, SandboxMode.OFF])

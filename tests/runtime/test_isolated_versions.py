@@ -22,17 +22,19 @@ KINDS = """
     import asyncio, dataclasses
     from typing import List, Optional, Type, TypedDict
 
-    from cadence_sdk import list_schema, object_schema, tool
+    from cadence_sdk import example, list_schema, object_schema, tool
     from cadence_sdk.response_schema import json_schema
     from langchain_core.tools import BaseTool, StructuredTool, Tool, ToolException
     from pydantic import BaseModel, Field
 
+    @example(a=1, returns=[1, 2, 0.5, "d", False])
     @tool
     def plain(a: int, b: int = 2, c: float = 0.5, d: str = "d", e: bool = False) -> list:
         "Arguments of plain types."
         return [a, b, c, d, e]
 
     @tool
+    @example(a=1, returns=3)
     async def awaited(a: int, b: int = 2) -> int:
         "The same, awaited."
         await asyncio.sleep(0)
@@ -53,6 +55,7 @@ KINDS = """
         item: str = Field(description="What is ordered")
         count: int = Field(default=1, description="How many")
 
+    @example(item="tea", returns="1 tea")
     @tool(args_schema=Order)
     def order(item: str, count: int = 1) -> str:
         "Arguments of a model."
@@ -72,6 +75,7 @@ KINDS = """
         "A model as result."
         return Order(item=item)
 
+    @example(text="as it should", raises="ValueError: as it should")
     @tool
     def fails(text: str) -> str:
         "An exception."
@@ -85,8 +89,10 @@ KINDS = """
 
     structured = StructuredTool.from_function(shout, name="structured", description="A function.")
     single = Tool(name="single", func=shout, description="One argument.")
+    example({"tool_input": "loud"}, contains="OUD")(single)
     handled = StructuredTool.from_function(refuse, name="handled", description="Said so.", handle_tool_error=True)
 
+    @example(item="ab", count=2, returns="abab")
     class Adder(BaseTool):
         name: str = "adder"
         description: str = "A class."
@@ -230,6 +236,12 @@ def test_tools_are_described_the_same(pair: Pair) -> None:
         assert old[name].parameters.get("required") == new[name].parameters.get("required"), name
     for name in set(new) - {"basket"}:  # Pydantic 1 and 2 name definitions, and what is optional, in ways of their own
         assert old[name].parameters == new[name].parameters, name
+
+
+def test_examples_are_tried_the_same(pair: Pair) -> None:
+    old, new = (pair.house.live_set.self_test(plugin) for plugin in ("isolated", "forked"))
+    assert [result.tool for result in new] == ["plain", "awaited", "order", "fails", "single", "adder"]
+    assert [(result.words, result.passed) for result in old] == [(result.words, True) for result in new]
 
 
 @pytest.mark.parametrize("name", ["answer", "found"])

@@ -12,7 +12,6 @@ from msgspec import structs
 
 from cadence.errors import CallFailed, NotFound, PluginUnavailable, ValidationFailed
 from cadence.model import PluginRef, VersionRecord
-from cadence.parts import Parts
 from cadence.runtime.launcher import Launch
 from cadence.runtime.worker import Draining, Worker
 from tests.building import plugin_files
@@ -144,7 +143,7 @@ def test_what_is_taken_out_answers_its_calls_in_flight_and_then_is_unknown(
 ) -> None:
     house.install(tools("live"))
     slow = in_flight()
-    house.running.installer.delete(REF)
+    house.running.remover.delete(REF)
     with pytest.raises(NotFound, match="'demo_plugin'"):
         house.call("answer")
     assert house.live_set.plugins() == []
@@ -154,7 +153,7 @@ def test_what_is_taken_out_answers_its_calls_in_flight_and_then_is_unknown(
 
 def test_what_was_taken_out_can_come_back(house: House) -> None:
     house.install(tools("first"))
-    house.running.installer.delete(REF)
+    house.running.remover.delete(REF)
     house.install(tools("second"))
     assert house.call("answer") == "second"
 
@@ -163,7 +162,7 @@ def test_the_version_below_answers_once_the_one_above_is_taken_out(house: House)
     house.install(tools("low"), version="1.0.0")
     house.install(tools("high"), version="2.0.0")
     assert house.call("answer") == "high"
-    assert house.running.installer.delete(PluginRef("demo_plugin", "2.0.0")) == "1.0.0"
+    assert house.running.remover.delete(PluginRef("demo_plugin", "2.0.0")) == "1.0.0"
     assert house.call("answer") == "low"
     house.await_only("demo_plugin")
 
@@ -285,7 +284,8 @@ def test_a_call_after_a_crash_waits_for_the_restart_however_late_the_crash_is_no
 def test_a_plugin_that_does_not_start_is_shown_with_the_reason(house: House) -> None:
     house.install(tools("live"))
     shown = structs.replace(record(house), ref=PluginRef("absent_plugin", "1.0.0"))
-    (done,) = house.live_set.reconcile({"demo_plugin": record(house), "absent_plugin": shown}, 10**6)
+    desired = {"demo_plugin": record(house), "absent_plugin": shown}
+    done, _ = house.live_set.reconcile(desired, 10**6, reload=True)
     assert (done.name, done.healthy) == ("absent_plugin", False)
     plugin = house.live("absent_plugin")
     assert plugin.status == "failed"
@@ -314,13 +314,13 @@ def test_calls_in_flight_are_finished_while_the_house_closes(house: House, in_fl
     eventually(lambda: not house.workers())
 
 
-def test_a_plugin_can_be_called_while_its_first_worker_starts(house: House, parts: Parts) -> None:
-    """Its call waits for it, as after a start of the server."""
+def test_a_plugin_can_be_called_while_its_first_worker_starts(house: House) -> None:
+    """Its call waits for it, as while a reload wakes it."""
     house.install(tools("live"))
     generation, active = house.parts.index.generation(), house.parts.index.active()
     house.live_set.remove("demo_plugin", generation)
     house.live_set.expect(active, generation)
-    assert house.live().status == "starting"
+    assert house.live().status == "asleep"
     with threads(1) as start:
         waiting = start(house.call, "answer")
         house.live_set.reconcile(active, generation, reload=True)
