@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cadence_sdk.base.metadata import ModelConfig, PluginMetadata
     from cadence_sdk.base.plugin import BasePlugin
     from cadence_sdk.decorators import list_schema, object_schema, tool
+    from cadence_sdk.examples import example
     from cadence_sdk.registry import (
         PluginContract,
         PluginRegistry,
@@ -35,6 +36,7 @@ __all__ = [
     "PluginMetadata",
     "PluginRegistry",
     "discover_plugins",
+    "example",
     "get_plugin_registry",
     "list_schema",
     "object_schema",
@@ -54,6 +56,7 @@ _HOMES = {
     "PluginMetadata": "cadence_sdk.base.metadata",
     "PluginRegistry": "cadence_sdk.registry",
     "discover_plugins": "cadence_sdk.registry",
+    "example": "cadence_sdk.examples",
     "get_plugin_registry": "cadence_sdk.registry",
     "list_schema": "cadence_sdk.decorators",
     "object_schema": "cadence_sdk.decorators",

@@ -18,17 +18,21 @@ from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
 from cadence_sdk._runtime.loader import LoadedPlugin, LoadFailed, load, unload
-from cadence_sdk._runtime.report import Fault, HealthReport, Metadata
+from cadence_sdk._runtime.report import ExampleResult, Fault, HealthReport, Metadata
+from cadence_sdk._runtime.self_test import SelfTest, faults_of, too_many
 from cadence_sdk._runtime.tools import ArgumentsInvalid, ToolCall, to_json
 from cadence_sdk.registry import get_plugin_registry
 
-__all__ = ["ArgumentsInvalid", "PluginInvalid", "PluginUnderTest", "load_plugin"]
+__all__ = ["ArgumentsInvalid", "ExampleResult", "PluginInvalid", "PluginUnderTest", "load_plugin"]
+
+
+T = TypeVar("T")
 
 
 class PluginInvalid(Exception):
@@ -49,8 +53,9 @@ class PluginUnderTest:
     :ivar warnings: what the server would warn of, in sentences.
     """
 
-    def __init__(self, plugin: LoadedPlugin, traces: "_Traces") -> None:
+    def __init__(self, plugin: LoadedPlugin, traces: "_Traces", folder: Path) -> None:
         self._plugin = plugin
+        self._folder = folder
         self._traces = traces
         self._open = True
         self.metadata: Metadata = plugin.report.metadata
@@ -74,6 +79,13 @@ class PluginUnderTest:
     def health_check(self) -> HealthReport:
         """Run the plugin's health check; a check that raises is an unhealthy one."""
         return self._plugin.health()
+
+    def self_test(self) -> tuple[ExampleResult, ...]:
+        """Try the examples of all tools, as the server does at the trial and on demand; never raises.
+
+        :returns: of each whether it ``passed``, and ``words`` that say what it did.
+        """
+        return SelfTest(self._plugin.tools.values(), _run, self._folder).run()
 
     def close(self) -> None:
         """Let the agent clean up and remove the plugin from this process. Closing twice does nothing."""
@@ -101,11 +113,12 @@ class PluginUnderTest:
         self.close()
 
 
-def load_plugin(path: str | os.PathLike[str]) -> PluginUnderTest:
+def load_plugin(path: str | os.PathLike[str], *, examples: bool = True) -> PluginUnderTest:
     """Load the plugin in a folder, as the server does at the trial of an upload.
 
     :param path: the folder with the plugin's ``__init__.py``, named ``name-version`` as in the server, or only
         ``name``: then the metadata may say any version.
+    :param examples: whether to try the examples of its tools; see :func:`cadence_sdk.example`.
     :raises PluginInvalid: with everything that is wrong.
     """
     folder = Path(path).resolve()
@@ -119,8 +132,12 @@ def load_plugin(path: str | os.PathLike[str]) -> PluginUnderTest:
     except LoadFailed as failure:
         traces.remove()
         raise PluginInvalid(folder, failure.faults) from None
-    _loaded[module] = PluginUnderTest(plugin, traces)
-    return _loaded[module]
+    under_test = _loaded[module] = PluginUnderTest(plugin, traces, folder)
+    faults = too_many(plugin.tools.values()) or (faults_of(under_test.self_test()) if examples else ())
+    if faults:
+        under_test.close()
+        raise PluginInvalid(folder, faults)
+    return under_test
 
 
 _loaded: dict[str, PluginUnderTest] = {}
@@ -178,7 +195,7 @@ def _as_seen(value: Any) -> Any:
     return msgspec.json.decode(to_json(value))
 
 
-def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     """As ``asyncio.run``, also where an event loop runs already, as other test tools leave one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

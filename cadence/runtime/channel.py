@@ -137,7 +137,7 @@ class Channel:
         except Malformed as error:
             raise self._broken(str(error)) from None
 
-    def request(self, build: Callable[[int], wire.Call | wire.CheckHealth], timeout: float) -> wire.Reply:
+    def request(self, build: Callable[[int], wire.Question], timeout: float) -> wire.Reply:
         """Send what ``build`` makes of a fresh id and wait for its reply.
 
         :raises ChannelGone: when the worker had ended before the request could be sent.
@@ -192,7 +192,7 @@ class Channel:
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_PASSRIGHTS, 0)
 
-    def _send(self, build: Callable[[int], wire.Call | wire.CheckHealth], pending: _Pending, deadline: float) -> int:
+    def _send(self, build: Callable[[int], wire.Question], pending: _Pending, deadline: float) -> int:
         if not self._sending.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise ReplyTimeout
         try:
@@ -210,7 +210,7 @@ class Channel:
             self._sending.release()
         return id_
 
-    def _framed(self, request: wire.Call | wire.CheckHealth) -> bytes:
+    def _framed(self, request: wire.Question) -> bytes:
         try:
             message = wire.frame(request)
         except RecursionError:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from struct import unpack_from
 from typing import Any, NamedTuple
 
-from cadence_sdk._runtime.endpoint import LOCALHOST, LOOPBACK, Endpoint, IPAddress, host_and_port, stand_ins, unmapped
+from cadence_sdk._runtime.endpoint import (
+    LOCALHOST,
+    LOOPBACK,
+    Endpoint,
+    IPAddress,
+    host_and_port,
+    literal,
+    stand_ins,
+    unmapped,
+)
 
 #: As :func:`socket.getaddrinfo`: host, port, and ``type``.
 Resolve = Callable[..., Sequence[tuple[Any, ...]]]
@@ -39,6 +48,10 @@ _INSIDE = tuple(
 
 class Refused(Exception):
     """The connection is not to be made; the words say why."""
+
+
+class NotGranted(Refused):
+    """Nobody granted it, whatever it leads to."""
 
 
 class Unresolved(Exception):
@@ -104,6 +117,21 @@ class Destinations:
         self._granted = {(endpoint.host, endpoint.port): endpoint for endpoint in by_width}
         self._names = {ipaddress.ip_address(address): host for host, address in stand_ins(endpoints).items()}
 
+    def ways(self, endpoint: Endpoint) -> tuple[Destination, ...]:
+        """What a worker's ``connect`` is given for an endpoint, in the order in which programs try them.
+
+        :raises NotGranted: for a name that was not granted: a worker could not look it up.
+        """
+        if endpoint.host == LOCALHOST:
+            hosts: tuple[str, ...] = LOOPBACK
+        elif literal(endpoint.host) is not None:
+            hosts = (endpoint.host,)
+        else:
+            hosts = tuple(str(address) for address, name in self._names.items() if name == endpoint.host)
+        if not hosts:
+            raise NotGranted(f"network access to {host_and_port(endpoint.host, endpoint.port)} is not granted")
+        return tuple(Destination(ipaddress.ip_address(host), endpoint.port) for host in hosts)
+
     def describe(self, destination: Destination) -> str:
         """``host:port``, as an operator would grant it."""
         address = destination.address
@@ -112,7 +140,7 @@ class Destinations:
     def addresses(self, destination: Destination) -> tuple[IPAddress, ...]:
         """The addresses that may be connected to, in the order to try them. Looks the name up, anew each time.
 
-        :raises Refused: when it was not granted, or leads to what was not.
+        :raises Refused: when it was not granted (:class:`NotGranted`), or leads to what was not.
         :raises Unresolved: when the name leads nowhere.
         """
         address, port, scope = destination
@@ -122,7 +150,7 @@ class Destinations:
         literal = (str(address), port) in self._granted
         local = str(address) in LOOPBACK and (LOCALHOST, port) in self._granted
         if name is not None or scope or not (literal or local):
-            raise Refused(f"network access to {self.describe(destination)} is not granted")
+            raise NotGranted(f"network access to {self.describe(destination)} is not granted")
         return (address,)
 
     def _named(self, endpoint: Endpoint) -> tuple[IPAddress, ...]:

@@ -130,6 +130,26 @@ class Gateway:
                 self._thread.start()
             self._wake_up()
 
+    def connect(self, granted: tuple[Endpoint, ...], endpoint: Endpoint, seconds: float) -> socket.socket:
+        """Connect to an endpoint as for a worker with these grants; the caller closes the socket.
+
+        :param seconds: how long that may take, beside looking its name up; a worker's connect has ``connect_seconds``.
+        :raises Refused: when it was not granted (``NotGranted``), or leads to what was not.
+        :raises Unresolved: when its name leads nowhere.
+        :raises OSError: when it cannot be connected to; TimeoutError when that takes too long.
+        """
+        destinations = Destinations(granted, self._resolve)
+        ways = destinations.ways(endpoint)
+        deadline = time.monotonic() + min(seconds, self._limits.connect_seconds)
+        errors: list[Exception] = []
+        for left, way in zip(range(len(ways), 0, -1), ways, strict=True):
+            try:
+                return _connect(destinations, way, (deadline - time.monotonic()) / left)
+            except (Refused, OSError) as error:
+                errors.append(error)
+        # Where one way is granted and another is not, what became of the first tells more.
+        raise next((error for error in errors if isinstance(error, OSError)), errors[0])
+
     def close(self) -> None:
         """Answer no more: connects fail with ENOSYS. Those that are worked on are finished."""
         with self._lock:
@@ -218,7 +238,7 @@ class Gateway:
                 destination, target = _read(caller, asked)
                 if not notification.is_waiting(worker.listener, asked.id):
                     return errno.EINTR
-                with self._connect(worker.destinations, destination) as connection:
+                with _connect(worker.destinations, destination, self._limits.connect_seconds) as connection:
                     if not caller.is_still(asked.fd, target):
                         return errno.EBADF
                     connection.setblocking(not target.nonblocking)
@@ -236,18 +256,6 @@ class Gateway:
             return errno.ETIMEDOUT
         except OSError as error:
             return error.errno or errno.EACCES
-
-    def _connect(self, destinations: Destinations, destination: Destination) -> socket.socket:
-        addresses = destinations.addresses(destination)
-        deadline = time.monotonic() + self._limits.connect_seconds
-        for left in range(len(addresses), 0, -1):
-            seconds = (deadline - time.monotonic()) / left
-            try:
-                return _connected(addresses[-left], destination.port, seconds)
-            except OSError:
-                if left == 1:
-                    raise
-        raise AssertionError("unreachable")
 
     def _note(self, worker: _Worker, words: str) -> None:
         with self._lock:
@@ -305,6 +313,25 @@ def _read(caller: Caller, asked: Notification) -> tuple[Destination, Target]:
     if isinstance(destination, int):
         raise Refused(f"network access by address family {destination} is not granted")
     return destination, target
+
+
+def _connect(destinations: Destinations, destination: Destination, seconds: float) -> socket.socket:
+    """A socket that is connected to the first address of a destination that answers.
+
+    :param seconds: how long that may take, beside looking its name up.
+    :raises Refused: when it was not granted, or leads to what was not.
+    :raises Unresolved: when its name leads nowhere.
+    :raises OSError: when none answers.
+    """
+    addresses = destinations.addresses(destination)
+    deadline = time.monotonic() + seconds
+    for left in range(len(addresses), 0, -1):
+        try:
+            return _connected(addresses[-left], destination.port, (deadline - time.monotonic()) / left)
+        except OSError:
+            if left == 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _connected(address: IPAddress, port: int, seconds: float) -> socket.socket:

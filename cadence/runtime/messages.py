@@ -7,13 +7,16 @@ it is decoded; and what is decoded can be encoded again anywhere in the server, 
 import msgspec
 
 from cadence_sdk._runtime import wire
-from cadence_sdk._runtime.report import Fault
+from cadence_sdk._runtime.report import MAX_EXAMPLES_PER_PLUGIN, Fault
 
 #: How many values a message may hold, keys aside. A list of three bytes (``[],``) becomes an object of eighty: without
 #: this bound 16 MiB of them would stop every thread of the server for two seconds and take half a gigabyte.
 MAX_VALUES = 250_000
 #: How large the first message, with the report, may be, in bytes: it is kept in the index and shown in lists.
 MAX_REPORT_BYTES = 1024 * 1024
+
+#: How long what a worker says of one example may be, and the name of its tool, in characters.
+MAX_EXAMPLE_CHARS = 10_000
 
 _MAX_WORDS = 200
 #: What decoding raises for bytes that are no message; text that is not UTF-8 is not among msgspec's own.
@@ -66,10 +69,19 @@ def decode_reply(body: bytes) -> wire.Reply:
         reply: wire.Reply = wire.decode_reply(body)
     except _UNDECODABLE as error:
         raise Malformed(error) from None
+    if isinstance(reply, wire.SelfTested) and _says_too_much(reply):
+        raise Malformed(ValueError("more about its examples than there is to say"))
     if _is_too_deep(body):
         words = f"The result is nested more than {wire.MAX_NESTING} levels deep."
         return wire.Failed(reply.id, "too_large", (words,))
     return reply
+
+
+def _says_too_much(reply: wire.SelfTested) -> bool:
+    """Whether it is no answer of our own code in the worker, whose results are bounded."""
+    return len(reply.results) > MAX_EXAMPLES_PER_PLUGIN or any(
+        len(result.words) + len(result.tool) > MAX_EXAMPLE_CHARS for result in reply.results
+    )
 
 
 def _refused(code: str, words: str) -> wire.Loaded:

@@ -4,7 +4,7 @@ The rules are LangChain's (``BaseTool._parse_input`` and ``_to_args_and_kwargs``
 for each tool instead of at each call.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 from langchain_core.runnables import RunnableConfig
@@ -16,6 +16,7 @@ from cadence_sdk._runtime.compatibility import (
     InjectedToolCallId,
     ValidationErrorV1,
     call_schema,
+    is_any_model,
     is_model,
     model_of_function,
 )
@@ -109,6 +110,30 @@ def wants_call_id(tool: BaseTool) -> bool:
     fields = declared.model_fields.values() if is_model(declared) else ()
     return "tool_call_id" in injected_names(tool) or any(
         _is_marked(field.metadata, InjectedToolCallId) for field in fields
+    )
+
+
+def unknown_names(tool: BaseTool, parameters: dict[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """The names that are no argument of a tool, where it is sure that they are none.
+
+    :param parameters: the JSON schema of its arguments.
+    """
+    declared: Any = tool.args_schema
+    if not (isinstance(declared, type) and is_any_model(declared)) or parameters.get("additionalProperties"):
+        return ()
+    fields = getattr(declared, "model_fields" if is_model(declared) else "__fields__")
+    if _reads_specially(declared, fields):
+        return ()
+    known = {*parameters.get("properties", ()), *fields, *injected_names(tool)}
+    return tuple(name for name in names if name not in known)
+
+
+def _reads_specially(model: Any, fields: dict[str, Any]) -> bool:
+    """Whether a model may take names that neither it nor its schema has."""
+    decorators = getattr(model, "__pydantic_decorators__", None)
+    aliases = (getattr(field, "validation_alias", None) for field in fields.values())
+    return bool(decorators and decorators.model_validators) or any(
+        alias is not None and not isinstance(alias, str) for alias in aliases
     )
 
 

@@ -51,6 +51,9 @@ def run(frame: bytes, spec: WorkerSpec, channel: socket.socket) -> None:
         main, wire = _loaded("main", "wire")
     except MemoryError as error:
         end_out_of(error, spec.limits)
+    except SystemError as error:
+        # "error return without exception set": what the interpreter's importing says where it has no memory left.
+        end_out_of(MemoryError(str(error)), spec.limits)
     main.configure_logging()
     main.run(wire.decode_spec(frame), channel)
 

@@ -2,15 +2,16 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from cadence_sdk._runtime.event_loop import EventLoop
 from cadence_sdk._runtime.exhaustion import is_out_of_memory, named_limits
 from cadence_sdk._runtime.failure import culprit, describe, text_of
 from cadence_sdk._runtime.health import check_health
@@ -23,6 +24,8 @@ from cadence_sdk.base.plugin import BasePlugin
 from cadence_sdk.registry import RegistrationError, get_plugin_registry
 from cadence_sdk.response_schema import json_schema
 from cadence_sdk.utils.validation import dependency_errors, metadata_errors, prompt_errors, tools_errors
+
+T = TypeVar("T")
 
 STAGE = "trial"
 _FAILED = object()
@@ -46,6 +49,7 @@ class LoadedPlugin:
     :ivar report: what it is and offers.
     :ivar tools: its tools by name.
     :ivar module: the name its package is imported under.
+    :ivar loop: what its ``async`` tools run on.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class LoadedPlugin:
         self.module = module
         self.report = report
         self.tools = tools
+        self.loop = EventLoop()
         self._plugin = plugin
         self._agent = agent
         self._limits = limits
@@ -67,6 +72,10 @@ class LoadedPlugin:
     def health(self) -> HealthReport:
         """Run the plugin's health check; a check that raises, or returns nonsense, is an unhealthy one."""
         return check_health(self._plugin, self._limits)
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Have the loop run a coroutine, which must not raise, and wait for what it returns."""
+        return self.loop.start(coroutine).result()
 
     def close(self) -> None:
         """Let the agent clean up, once nobody calls it any more.

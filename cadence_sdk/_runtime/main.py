@@ -4,9 +4,11 @@ import logging
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 from cadence_sdk._runtime import wire
+from cadence_sdk._runtime.example_trial import try_examples
 from cadence_sdk._runtime.exhaustion import end_out_of
 from cadence_sdk._runtime.loader import LoadedPlugin, LoadFailed, load
 from cadence_sdk._runtime.report import Fault
@@ -15,13 +17,16 @@ from cadence_sdk._runtime.serving import Server
 
 def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     """Load the plugin and serve it; returns when the server said stop or went away."""
+    began = time.monotonic()
     _log_to_standard_error()
     try:
         plugin = load(Path(spec.package), spec.name, spec.version, trial=spec.trial, limits=spec.limits)
+        if not try_examples(plugin, spec, began, channel):
+            return
     except LoadFailed as failure:
         channel.sendall(wire.frame(wire.Loaded(faults=failure.faults, requests=failure.requests)))
         return
-    except MemoryError as error:  # not of the plugin's code, which is a fault, but of ours around it
+    except (MemoryError, RuntimeError) as error:  # not of the plugin's code, which is a fault, but of ours around it
         end_out_of(error, spec.limits)
     channel.sendall(_loaded(plugin, spec))
     Server(plugin, Path(spec.package), channel, spec.max_message_bytes, spec.limits, full=spec.full).serve()

@@ -8,6 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
+#: How many examples all tools of a plugin may have together.
+MAX_EXAMPLES_PER_PLUGIN = 100
+
 
 class Fault(Struct, frozen=True):
     """One thing that is wrong with a plugin, as data.
@@ -53,12 +56,27 @@ class Metadata(Struct, frozen=True):
 
 
 class ToolSpec(Struct, frozen=True):
-    """One tool: ``parameters`` is the JSON schema of its arguments object."""
+    """One tool: ``parameters`` is the JSON schema of its arguments object, ``examples`` how many it can be tried by."""
 
     name: str
     description: str
     parameters: dict[str, Any]
     is_async: bool = False
+    examples: int = 0
+
+
+class ExampleResult(Struct, frozen=True):
+    """What came of one example of a tool, called with ``args``.
+
+    ``words`` say in a sentence what was called, what it did and, where it was not ``passed``, what is expected; ``ms``
+    is how long it took.
+    """
+
+    tool: str
+    args: dict[str, Any]
+    passed: bool
+    words: str = ""
+    ms: float = 0.0
 
 
 class HealthReport(Struct, frozen=True):

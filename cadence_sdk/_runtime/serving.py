@@ -7,21 +7,21 @@ its call. A tool that was slow the last time gives the lead away before it runs.
 in a thread of its own.
 """
 
-import asyncio
 import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cadence_sdk._runtime import wire
 from cadence_sdk._runtime.exhaustion import end_out_of, is_out_of_memory, named_limits, tell
 from cadence_sdk._runtime.failure import describe
 from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.loader import LoadedPlugin
+from cadence_sdk._runtime.self_test import SelfTest, Watch
 from cadence_sdk._runtime.timer import Timer
 from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
 
@@ -29,8 +29,6 @@ from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
 LOOK_SECONDS = 0.005
 #: Calls of tools that are not ``async`` that run at once; more wait.
 MAX_THREADS = 64
-
-_Call = wire.Call | wire.CheckHealth
 
 
 class Server:
@@ -72,7 +70,6 @@ class Server:
         self._threads = 1
         self._timer = Timer(LOOK_SECONDS)
         self._ended = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def serve(self) -> None:
         """Serve until told to stop, or until the server is gone. Where that fails, the process ends."""
@@ -153,7 +150,7 @@ class Server:
                 self._timer.arm()
             return False
 
-    def _receive(self) -> _Call | None:
+    def _receive(self) -> wire.Question | None:
         while (body := self._reader.next()) is None:
             try:
                 open_ = wire.read_soon(self._reader, self._channel) or self._reader.read(self._channel)
@@ -164,15 +161,34 @@ class Server:
         request = wire.decode_request(body)
         return None if isinstance(request, wire.Stop) else request
 
-    def _answer(self, request: _Call) -> None:
-        if isinstance(request, wire.CheckHealth):
+    def _answer(self, request: wire.Question) -> None:
+        if isinstance(request, wire.Call):
+            self._call(request)
+        elif isinstance(request, wire.CheckHealth):
             self._send(wire.Health(request.id, self._plugin.health()))
+        else:
+            self._test(request)
+
+    def _test(self, request: wire.SelfTest) -> None:
+        test = SelfTest(self._plugin.tools.values(), self._plugin.wait, self._folder, self._limits)
+        watch = Watch(request.seconds, request.seconds, partial(self._overrun, request.id, test))
+        results = test.run(watch)
+        if not watch.end():
             return
+        reply: wire.Reply = wire.SelfTested(request.id, results)
+        self._send(self._failure(request.id, test.exhausted) if test.exhausted else reply)
+
+    def _overrun(self, id_: int, test: SelfTest, seconds: float) -> None:
+        with self._ending_process():
+            test.overrun(seconds)
+            self._send(wire.Failed(id_, "deadline", (test.late,)))
+
+    def _call(self, request: wire.Call) -> None:
         tool = self._plugin.tools.get(request.tool)
         if tool is None:
             self._send(wire.Failed(request.id, "unknown", (f"There is no tool {request.tool!r}.",)))
         elif tool.is_async:
-            self._start(self._call_async(request))
+            self._plugin.loop.start(self._call_async(request))
         else:
             try:
                 reply: wire.Result | wire.Failed = wire.Result(request.id, to_json(tool.call(request.args)))
@@ -188,12 +204,6 @@ class Server:
             reply = self._failure(request.id, error)
         with self._ending_process():
             self._send(reply)
-
-    def _start(self, call: Coroutine[Any, Any, None]) -> None:
-        if self._loop is None:  # only the leader comes here
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="event-loop", daemon=True).start()
-        asyncio.run_coroutine_threadsafe(call, self._loop)
 
     def _failure(self, id_: int, error: BaseException) -> wire.Failed:
         if isinstance(error, ArgumentsInvalid):

@@ -25,10 +25,12 @@ from cadence_sdk._runtime.arguments import (
     parameters_of,
     preparation,
     sentences_of,
+    unknown_names,
     wants_call_id,
 )
 from cadence_sdk._runtime.report import ToolSpec
 from cadence_sdk._runtime.results import to_json
+from cadence_sdk.examples import examples_of
 
 __all__ = ["ArgumentsInvalid", "ToolCall", "to_json"]
 
@@ -43,6 +45,7 @@ class ToolCall:
 
     :ivar spec: its name, description and the JSON schema of its arguments.
     :ivar is_async: whether it has to be called by :meth:`acall`.
+    :ivar examples: the examples its author gave it.
     """
 
     def __init__(self, tool: BaseTool) -> None:
@@ -50,7 +53,8 @@ class ToolCall:
         self._function = _function(tool)
         self._coroutine = _coroutine(tool)
         self.is_async = self._coroutine is not None and _lacks_sync(tool)
-        self.spec = ToolSpec(tool.name, tool.description or "", parameters_of(tool), self.is_async)
+        self.examples = examples_of(type(tool), tool, self._function, self._coroutine)
+        self.spec = ToolSpec(tool.name, tool.description or "", parameters_of(tool), self.is_async, len(self.examples))
         self._call_id = wants_call_id(tool)
         self._prepare = None if self._call_id or _is_special(tool) else preparation(tool)
         self._fill = _filler(self._function, _is_method(tool, "_run"), CallbackManagerForToolRun)
@@ -105,6 +109,10 @@ class ToolCall:
             _raise_if_unfit(self._coroutine, positional, named, error)
             raise
         return self._content(response)
+
+    def unknown(self, args: Arguments) -> tuple[str, ...]:
+        """The names among these arguments that the tool has none of, though it would not say so but ignore them."""
+        return unknown_names(self._tool, self.spec.parameters, args)
 
     def _refused(self, error: Exception) -> Any:
         """The answer to arguments that do not fit: what the tool says about them, or :class:`ArgumentsInvalid`."""

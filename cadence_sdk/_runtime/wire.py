@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cadence_sdk._runtime.endpoint import Endpoint
 from cadence_sdk._runtime.limits import Limits
-from cadence_sdk._runtime.report import Fault, HealthReport, Layer, Requests, TrialReport
+from cadence_sdk._runtime.report import ExampleResult, Fault, HealthReport, Layer, Requests, TrialReport
 
 HEADER_BYTES = 4
 #: How deep the JSON of a message may be nested. Decoding and encoding recurse, and each side has some of the
@@ -36,7 +36,8 @@ class WorkerSpec(Struct, frozen=True):
     it may write, ``temporary`` its private temporary directory. ``env`` is its whole environment. Without ``trial`` an
     unhealthy plugin loads too. ``network`` are the endpoints it may connect to. ``user`` is the user and group id it
     is to run as, None for that of the server. With ``full`` its data directory holds all it may, and it can only read
-    and delete there. ``nice`` lowers its priority.
+    and delete there. ``nice`` lowers its priority. ``examples_seconds`` is within what time of its start the examples
+    of its tools must have come to what is expected, or it does not load; None where they are not tried.
     """
 
     name: str
@@ -53,6 +54,7 @@ class WorkerSpec(Struct, frozen=True):
     user: int | None = None
     full: bool = False
     nice: int = 0
+    examples_seconds: float | None = None
 
     def __repr__(self) -> str:
         # Environment values are secrets: they must not come into a log by way of a traceback or a debugger.
@@ -127,6 +129,13 @@ class CheckHealth(Struct, frozen=True, tag="health"):
     id: int
 
 
+class SelfTest(Struct, frozen=True, tag="self_test"):
+    """Server to worker: try the examples of the tools, within ``seconds``."""
+
+    id: int
+    seconds: float
+
+
 class Stop(Struct, frozen=True, tag="stop"):
     """Server to worker: no further request follows; clean up and end."""
 
@@ -142,7 +151,8 @@ class Failed(Struct, frozen=True, tag="failed"):
     """Worker to server: the call brought no result.
 
     ``kind`` is ``arguments`` (they do not fit the schema), ``raised`` (the tool raised), ``memory`` (it had
-    none left), ``unknown`` (no such tool) or ``too_large`` (the result passes the frame limit).
+    none left), ``unknown`` (no such tool), ``too_large`` (the result passes the frame limit) or ``deadline`` (an
+    example is still under way).
     """
 
     id: int
@@ -157,8 +167,16 @@ class Health(Struct, frozen=True, tag="healthy"):
     report: HealthReport
 
 
-Request = Call | CheckHealth | Stop
-Reply = Result | Failed | Health
+class SelfTested(Struct, frozen=True, tag="self_tested"):
+    """Worker to server: what came of the examples."""
+
+    id: int
+    results: tuple[ExampleResult, ...]
+
+
+Question = Call | CheckHealth | SelfTest
+Request = Question | Stop
+Reply = Result | Failed | Health | SelfTested
 FromZygote = Spawned | SpawnFailed | Exited
 
 _encoder = msgspec.json.Encoder()

@@ -2,6 +2,6 @@
 
 from langchain_core.tools import BaseTool, StructuredTool, Tool
 
-from cadence_sdk.decorators import list_schema, object_schema, tool
+from cadence_sdk.decorators import example, list_schema, object_schema, tool
 
-__all__ = ["BaseTool", "StructuredTool", "Tool", "list_schema", "object_schema", "tool"]
+__all__ = ["BaseTool", "StructuredTool", "Tool", "example", "list_schema", "object_schema", "tool"]

@@ -2,6 +2,6 @@
 
 from langchain_core.tools import Tool
 
-from cadence_sdk.decorators import list_schema, object_schema, tool
+from cadence_sdk.decorators import example, list_schema, object_schema, tool
 
-__all__ = ["Tool", "list_schema", "object_schema", "tool"]
+__all__ = ["Tool", "example", "list_schema", "object_schema", "tool"]

@@ -1,9 +1,11 @@
 """The tools: one arithmetic operation each."""
 
-from cadence_sdk import tool
+from cadence_sdk import example, tool
 from cadence_sdk.tools import BaseTool
 
 
+@example(a=2, b=3, returns=5)
+@example(a=0.1, b=0.2, returns=0.3, approximately=1e-9)
 @tool
 def add(a: float, b: float) -> float:
     """Add two numbers."""
@@ -22,6 +24,7 @@ def multiply(a: float, b: float) -> float:
     return a * b
 
 
+@example(a=1, b=0, raises="Division by zero")
 @tool
 def divide(a: float, b: float) -> float:
     """Divide a by b."""

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cadence_sdk import tool
+from cadence_sdk import example, tool
 from cadence_sdk.tools import BaseTool
 
 Seconds = Annotated[float, Field(ge=0, le=10, description="How long to wait, in seconds")]
 
 
+@example(seconds=0)
 @tool
 def wait(seconds: Seconds) -> dict[str, float]:
     """Wait in a thread. Begin and end are seconds of the system's monotonic clock."""
@@ -20,6 +21,7 @@ def wait(seconds: Seconds) -> dict[str, float]:
     return {"began": began, "ended": time.monotonic()}
 
 
+@example(seconds=0)
 @tool
 async def wait_async(seconds: Seconds) -> dict[str, float]:
     """Wait on the event loop. Begin and end are seconds of the system's monotonic clock."""

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cadence_sdk import tool
+from cadence_sdk import example, tool
 from cadence_sdk.tools import BaseTool
 
 
@@ -12,6 +12,7 @@ def broken_marker() -> Path:
     return Path(os.environ.get("CADENCE_PLUGIN_DATA", ".")) / "unhealthy"
 
 
+@example(returns=21.5)
 @tool
 def read_temperature() -> float:
     """Read the temperature, in degrees Celsius."""

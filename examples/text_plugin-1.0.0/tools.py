@@ -5,7 +5,7 @@ import re
 
 from pydantic import BaseModel, Field
 
-from cadence_sdk import tool
+from cadence_sdk import example, tool
 from cadence_sdk.tools import BaseTool
 
 
@@ -16,6 +16,7 @@ class Replacement(BaseModel):
     new: str = Field(description="What takes its place")
 
 
+@example(text="one two  three", returns=3)
 @tool
 async def count_words(text: str) -> int:
     """Count the words of a text."""
@@ -23,6 +24,7 @@ async def count_words(text: str) -> int:
     return len(text.split())
 
 
+@example(text="tea for two", replacements=[{"old": "two", "new": "three"}], returns="tea for three")
 @tool
 async def replace_phrases(text: str, replacements: list[Replacement]) -> str:
     """Replace phrases in a text, one after the other."""
@@ -32,6 +34,8 @@ async def replace_phrases(text: str, replacements: list[Replacement]) -> str:
     return text
 
 
+@example(text="Hello, World!", returns="hello-world")
+@example(text="Hello, World!", separator="_", contains="_")
 @tool
 async def make_slug(text: str, separator: str = "-") -> str:
     """Make a name for an address out of a text."""

@@ -86,3 +86,18 @@ def test_the_sensor_breaks_and_is_repaired(example: Open) -> None:
         plugin.call("read_temperature")
     plugin.call("repair_sensor")
     assert plugin.health_check().healthy
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_example_plugin_has_tools_with_examples_that_hold(example: Open, folder: str) -> None:
+    results = example(folder).self_test()
+    assert results
+    assert [result.words for result in results if not result.passed] == []
+
+
+def test_a_broken_sensor_fails_its_self_test(example: Open) -> None:
+    plugin = example("sensor_plugin-1.0.0")
+    plugin.call("break_sensor")
+    (result,) = plugin.self_test()
+    assert result.words.startswith("read_temperature() raised RuntimeError: The sensor is broken (tools.py:")
+    assert result.words.endswith("where 21.5 is expected.")

@@ -35,9 +35,9 @@ PLACES = {
     "cadence_sdk.base.plugin": ["BasePlugin"],
     "cadence_sdk.base.metadata": ["PluginMetadata", "ModelConfig"],
     "cadence_sdk.base.loggable": ["Loggable"],
-    "cadence_sdk.decorators": ["tool", "object_schema", "list_schema"],
-    "cadence_sdk.tools": ["tool", "object_schema", "list_schema", "Tool"],
-    "cadence_sdk.tools.decorators": ["tool", "object_schema", "list_schema"],
+    "cadence_sdk.decorators": ["example", "tool", "object_schema", "list_schema"],
+    "cadence_sdk.tools": ["example", "tool", "object_schema", "list_schema", "Tool"],
+    "cadence_sdk.tools.decorators": ["example", "tool", "object_schema", "list_schema"],
     "cadence_sdk.registry": [
         "PluginRegistry",
         "PluginContract",
@@ -73,6 +73,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     [
         "import cadence_sdk",
         "import cadence_sdk._runtime.report",
+        "from cadence_sdk import example",
         "from cadence_sdk import BaseAgent, BasePlugin, PluginMetadata, register_plugin",
     ],
 )
