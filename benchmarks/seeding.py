@@ -15,10 +15,17 @@ _NUMBER = {"title": "A", "type": "number"}
 _PARAMETERS = {"type": "object", "properties": {"a": _NUMBER, "b": _NUMBER}, "required": ["a", "b"]}
 
 
-def seed(instance: Path, plugin: Path, archive: Path, count: int) -> None:
-    """Install ``count`` plugins of different names into an instance that no server runs on; none is active.
+def name_of(number: int) -> str:
+    """What the seeded plugin of a number is called, from 0 on."""
+    return f"seeded_{number:04}"
+
+
+def seed(instance: Path, plugin: Path, archive: Path, count: int, *, active: bool) -> None:
+    """Install ``count`` plugins of different names into an instance that no server runs on.
 
     Each has its row, its folder and its archive, all of the math plugin's content.
+
+    :param active: whether they answer when they are called.
     """
     settings = Settings(instance=instance)
     store = Store(settings.plugin_dir, settings.archive_dir)
@@ -26,10 +33,10 @@ def seed(instance: Path, plugin: Path, archive: Path, count: int) -> None:
     # One transaction for all: here nobody waits for any of them.
     with Index.open(instance / "index.db") as index, index.database.atomic():
         for number in range(count):
-            ref = PluginRef(f"seeded_{number:04}", MATH.version)
+            ref = PluginRef(name_of(number), MATH.version)
             store.snapshot_of(plugin, store.folder(ref))
             os.link(archive, store.archive(ref))
-            adopt_version(index, _record(ref, archive), activate=False)
+            adopt_version(index, store, _record(ref, archive), activate=active)
 
 
 def _record(ref: PluginRef, archive: Path) -> VersionRecord:

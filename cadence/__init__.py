@@ -29,7 +29,7 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     from cadence import cli
     from cadence.config import load_settings
     from cadence.parts import Parts
-    from cadence.web import htmx, problems
+    from cadence.web import htmx, metrics, problems
     from cadence.web.api import api
     from cadence.web.api.rules import PluginName
     from cadence.web.guard import refuse_foreign
@@ -54,5 +54,6 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     app.url_map.converters["plugin"] = PluginName
     app.register_blueprint(api)
     app.register_blueprint(pages)
+    metrics.register(app, parts)
     cli.register(app)
     return app

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from cadence.comparer import Comparer
+from cadence.confirmation import CheckedArchives
 from cadence.errors import PluginExists
 from cadence.examination import Examiner
 from cadence.intake.archive import extract
@@ -38,14 +40,27 @@ def is_installed(index: Index, store: Store, ref: PluginRef) -> bool:
 
 
 class Checker:
-    """Checks uploads. It takes no plugin's lock: it changes nothing, and what it says is true of that moment."""
+    """Checks uploads. It takes no plugin's lock: it changes nothing, and what it says is true of that moment.
 
-    def __init__(self, index: Index, store: Store, examiner: Examiner, limits: ArchiveLimits, turn: Turn) -> None:
+    :param checked: keeps the archives that passed, for a confirmation.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        store: Store,
+        examiner: Examiner,
+        limits: ArchiveLimits,
+        turn: Turn,
+        checked: CheckedArchives,
+    ) -> None:
         self._index = index
         self._store = store
         self._examiner = examiner
         self._limits = limits
         self._turn = turn
+        self._checked = checked
+        self._comparer = Comparer(index, store)
 
     def check(self, install_id: str, upload: Upload, options: CheckOptions, progress: Progress) -> CheckResult:
         """Take an upload through every stage up to the trial. Its file is removed, whatever comes of it.
@@ -64,4 +79,6 @@ class Checker:
             trial = self._examiner.check(ref, tree, progress, stack, trial=options.trial, upgrade=options.upgrade)
             name = trial.report.metadata.name if trial.report else None
             would_activate = self._index.would_activate(ref, options.activate, name)
-        return CheckResult(trial, install_id, installed, would_activate, progress.stages)
+            comparison = self._comparer.with_installed(trial, tree)
+            kept_seconds = self._checked.keep(install_id, upload, options)
+        return CheckResult(trial, install_id, installed, would_activate, progress.stages, comparison, kept_seconds)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import to_builtins
+
 from cadence.errors import CadenceError
 from cadence.model import CheckResult, DependencyPlan, InstallResult, StageRecord
 
@@ -52,7 +54,9 @@ def check_json(result: CheckResult) -> dict[str, Any]:
             "dependencies": _plan_json(trial.plan),
             "installed": result.installed,
             "would_activate": result.would_activate,
+            "comparison": to_builtins(result.comparison),
             "to_install": _TO_REPLACE if result.installed else _TO_INSTALL,
+            "kept_seconds": result.kept_seconds,
             "install_id": result.install_id,
             "stages": stages_json(result.stages),
         },

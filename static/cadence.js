@@ -73,30 +73,44 @@
   // Parts that are replaced keep what was open and where the focus was; the answer to a form takes the focus.
 
   let opened = [];
-  let focusWasInside = false;
+  let fallback = null;
   let focused = null;
   let scrolled = [];
+  let spoken;
+  let kept = [];
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target } = event.detail;
     focused = target.contains(document.activeElement) ? document.activeElement : null;
     scrolled = logsOf(target).map((log) => [log, isFollowed(log) ? Infinity : log.scrollTop]);
     opened = [...target.querySelectorAll("details[open][id]")].map((details) => details.id);
-    focusWasInside = target.id === "plugin-list" && target.contains(document.activeElement);
+    fallback = focused && target.dataset.refocus;
+    spoken = target.dataset.spoken;
+    kept = [...target.querySelectorAll("[data-keep-scroll][id]")].map((one) => [one.id, one.scrollTop]);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     opened = [];
     for (const [log, top] of scrolled) log.scrollTop = Math.min(top, log.scrollHeight);
     scrolled = [];
+    for (const [id, top] of kept) document.getElementById(id)?.scrollTo({ top, behavior: "instant" });
+    kept = [];
     announceIn(event.target);
+    announceChange(event.target);
     refreshTimes();
     if (event.detail.target.id === "dialog") openDialog();
     $("[data-focus]", event.target)?.focus();
-    if (focusWasInside && document.activeElement === document.body) $("#plugins-title").focus();
-    focusWasInside = false;
+    if (fallback && document.activeElement === document.body) $(fallback)?.focus({ preventScroll: true });
+    fallback = null;
     if (focused && document.activeElement === document.body) refocus(event.target);
     focused = null;
   });
+
+  /* A part that follows by itself says aloud when what it is about stands differently. */
+  const announceChange = (root) => {
+    const words = root.dataset?.spoken;
+    if (words && spoken !== undefined && words !== spoken && !$("[data-focus]", root)) announce(words);
+    spoken = undefined;
+  };
 
   /* What held the focus and is still there keeps it; else its row takes it: the button of an install that ended. */
   const refocus = (swapped) => {
@@ -116,10 +130,23 @@
   // The dialog of a deletion. A browser without scripts gets the same form as a page.
 
   const dialog = $("#dialog");
+  let opener = null;
+  let openerFallback = null;
   const openDialog = () => {
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      opener = document.activeElement.id;
+      openerFallback = document.activeElement.closest("[data-refocus]")?.dataset.refocus;
+      dialog.showModal();
+    }
     $("[data-close-dialog]", dialog)?.focus();
   };
+  /* The browser gives the focus back to the very element that had it, which may have been replaced meanwhile. */
+  dialog.addEventListener("close", () => {
+    const { activeElement } = document;
+    if (activeElement !== document.body && !dialog.contains(activeElement)) return;
+    const place = (opener && document.getElementById(opener)) || (openerFallback && $(openerFallback));
+    place?.focus({ preventScroll: true });
+  });
   document.body.addEventListener("close-dialog", () => dialog.close());
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close-dialog]")) {

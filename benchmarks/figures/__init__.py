@@ -1,6 +1,19 @@
 """One module a figure. Each has ``measure(effort)``, which gives the rows of the table."""
 
-from benchmarks.figures import call, cold, dependencies, http, isolated, lockdown, memory, reload, start, upload
+from benchmarks.figures import (
+    call,
+    cold,
+    dependencies,
+    dev,
+    http,
+    isolated,
+    lockdown,
+    many,
+    memory,
+    reload,
+    start,
+    upload,
+)
 from benchmarks.runner import Benchmark
 
 __all__ = ["BENCHMARKS"]
@@ -15,6 +28,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "http": http.measure,
     "reload": reload.measure,
     "start": start.measure,
+    "many": many.measure,
     "dependencies": dependencies.measure,
     "isolated": isolated.measure,
+    "dev": dev.measure,
 }

@@ -13,7 +13,7 @@ from benchmarks.sampling import Effort, Samples, percentile
 from benchmarks.server import cadence
 from benchmarks.workbench import MATH, workbench
 
-_SLICE_SECONDS = 2.0
+_SLICES, _SLICE_SECONDS = 15, 4.0  # busy for a minute
 _RELOAD = request("POST", "/api/v1/plugins/reload")
 
 
@@ -32,7 +32,7 @@ def measure(effort: Effort) -> list[Figure]:
         order = Order(port, CALL, CALL_ANSWER, CALLERS, effort.seconds(_SLICE_SECONDS))
         driver.run(structs.replace(order, seconds=effort.seconds(0.5)))  # to warm up
         changes = _changes(folder)
-        slices = [_slice(driver, order, changes) for _ in range(effort.pick(4, 1))]
+        slices = [_slice(driver, order, changes) for _ in range(effort.pick(_SLICES, 1))]
     return _figures(slices)
 
 

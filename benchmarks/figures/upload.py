@@ -1,4 +1,4 @@
-"""Upload to active over HTTP, with an empty instance and with 1,000 other plugins installed."""
+"""Upload to active over HTTP, with an empty instance and with 10, 100 and 1,000 other plugins that are active."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from benchmarks.seeding import seed
 from benchmarks.server import cadence
 from benchmarks.workbench import math_plugin, packed, workbench
 
-_OTHERS = 1000
+_OTHERS = (10, 100, 1000)
 #: Between two uploads, for the replaced worker to be gone: that is work after the answer.
 _REST_SECONDS = 0.05
 
@@ -22,34 +22,41 @@ _REST_SECONDS = 0.05
 def measure(effort: Effort) -> list[Figure]:
     """The math plugin again and again with ``force_overwrite``, by turns on a server of its own and on a full one."""
     stages: dict[str, list[float]] = {}
-    others = effort.pick(_OTHERS, 10)
+    numbers = _OTHERS if not effort.quick else _OTHERS[:1]
     with workbench() as folder, ExitStack() as stack:
         plugin = math_plugin(folder)
         archive = packed(plugin, folder)
-        seed(folder / "full", plugin, archive, others)
         message = upload_request(archive.name, archive.read_bytes())
-        empty = stack.enter_context(_uploads(folder / "empty", message, stages))
-        full = stack.enter_context(_uploads(folder / "full", message, {}))
+        samplers = {0: stack.enter_context(_uploads(folder / "empty", message, stages))}
+        for others in numbers:
+            instance = folder / f"with-{others}"
+            seed(instance, plugin, archive, others, active=True)
+            samplers[others] = stack.enter_context(_uploads(instance, message, {}))
         samples = interleave(
-            {"empty": empty, "full": full}, seconds=effort.seconds(10), at_least=effort.pick(10, 2), warm_up=2
+            {str(others): sampler for others, sampler in samplers.items()},
+            seconds=effort.seconds(20),
+            at_least=effort.pick(10, 2),
+            warm_up=2,
         )
-    return _figures(samples, stages, others)
+    return _figures(samples, stages, numbers)
 
 
-def _figures(samples: dict[str, Samples], stages: dict[str, list[float]], others: int) -> list[Figure]:
-    note = f"The {others:,} others are installed (a row, a folder, an archive each) and not active."
+def _figures(samples: dict[str, Samples], stages: dict[str, list[float]], numbers: tuple[int, ...]) -> list[Figure]:
+    alone = samples["0"]
     return [
-        compared("upload to active over HTTP", "ms", samples["empty"], goal=Goal(25), tail=True),
+        compared("upload to active over HTTP", "ms", alone, goal=Goal(25), tail=True),
         *(Figure(f"  of that {stage}", "ms", Samples.of(taken).median) for stage, taken in stages.items()),
-        compared(
-            f"upload with {others:,} plugins installed",
-            "ms",
-            samples["full"],
-            samples["empty"],
-            against="the same with none",
-            goal=Goal(1.1, of="ratio"),
-            tail=True,
-            note=note,
+        *(
+            compared(
+                f"upload with {others:,} other plugins active",
+                "ms",
+                samples[str(others)],
+                alone,
+                against="the same with none",
+                goal=Goal(1.1, of="ratio"),
+                tail=True,
+            )
+            for others in numbers
         ),
     ]
 

@@ -6,16 +6,22 @@ They act on store and index directly, with and without a running server; a runni
 from flask import Flask
 
 from cadence.cli.authoring import pack, validate
+from cadence.cli.comparison import compare
+from cadence.cli.dev import dev
 from cadence.cli.environments import environments
 from cadence.cli.grants import grant
+from cadence.cli.health import health, test
 from cadence.cli.installs import cancel, installs
 from cadence.cli.plugins import plugins
 from cadence.cli.serving import doctor, serve
+from cadence.cli.versions import activate, deleted, disable, enable, history, pin, restore, rollback, unpin
 
 
 def register(app: Flask) -> None:
     """Add the commands to the application's."""
-    for command in (validate, pack, grant, environments, installs, cancel):
+    for command in (validate, pack, compare, dev, grant, environments, installs, cancel):
+        plugins.add_command(command)
+    for command in (activate, rollback, pin, unpin, disable, enable, restore, deleted, history, health, test):
         plugins.add_command(command)
     for command in (serve, doctor, plugins):
         app.cli.add_command(command)

@@ -7,6 +7,9 @@ from flask.cli import with_appcontext
 
 from cadence.bundling import Bundle, bundle
 from cadence.cli.command import borrowed_runtime, command, first_line, parts, received
+from cadence.cli.comparison import say_comparison
+from cadence.comparer import Comparer
+from cadence.comparison import Comparison
 from cadence.dependencies.explanation import HERE
 from cadence.dependencies.installation import VENDORED
 from cadence.intake.limits import ArchiveLimits, bytes_in_words
@@ -31,10 +34,13 @@ def validate(path: Path, trial: bool, upgrade: bool) -> None:
     with borrowed_runtime() as running:
         if path.is_dir():
             ref, folder = identify(path.absolute()), path.absolute()
-            _say_valid(running.examiner.check_folder(ref, folder, trial=trial, upgrade=upgrade))
+            checked_folder = running.examiner.check_folder(ref, folder, trial=trial, upgrade=upgrade)
+            _say_valid(checked_folder)
+            _say_changes(Comparer(parts().index, parts().store).with_installed(checked_folder, folder))
             return
         checked = running.installer.check(received(running, path), CheckOptions(upgrade=upgrade, trial=trial))
     _say_valid(checked.trial)
+    _say_changes(checked.comparison)
     if checked.installed:
         click.echo("  installed already: flask plugins upload --force replaces it")
 
@@ -49,6 +55,12 @@ def _say_valid(trial: Trial) -> None:
     _say_plan(trial.plan)
     for warning in trial.warnings:
         click.echo(f"  warning: {warning}")
+
+
+def _say_changes(comparison: Comparison | None) -> None:
+    """What an install would change; nothing where the plugin is not installed."""
+    if comparison is not None:
+        say_comparison(comparison)
 
 
 def _say_plan(plan: DependencyPlan) -> None:

@@ -9,7 +9,10 @@ import msgspec
 from flask.cli import AppGroup
 
 from cadence.cli.command import borrowed_runtime, command, first_line, parts, received, say_json
+from cadence.cli.health import active_record
+from cadence.cli.versions import moment, one_line
 from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.history import PluginState
 from cadence.model import InstallOptions, InstallResult, PluginRef, VersionRecord
 from cadence.parts import Running
 
@@ -27,10 +30,13 @@ def list_(as_json: bool) -> None:
     elif not records:
         click.echo("No plugin is installed. Install one with: flask plugins upload NAME-VERSION.zip")
     else:
-        width = max(len(record.ref.slug) for record in records)
-        for record in records:
-            mark = "active" if record.active else "      "
-            click.echo(f"{record.ref.slug:<{width}}  {mark}  {record.report.metadata.description}")
+        states = parts().index.plugin_states()
+        marks = [_marks(record, states.get(record.ref.name)) for record in records]
+        width, mark_width = max(len(record.ref.slug) for record in records), max(6, *map(len, marks))
+        for record, mark in zip(records, marks, strict=True):
+            description = one_line(first_line(record.report.metadata.description))
+            click.echo(f"{record.ref.slug:<{width}}  {mark:<{mark_width}}  {description}".rstrip())
+            _say_quarantine(record)
 
 
 @plugins.command("show")
@@ -46,13 +52,37 @@ def show(name: str, as_json: bool) -> None:
         say_json(records)
         return
     shown = next((record for record in records if record.active), records[0])
-    click.echo(f"{name}: {shown.report.metadata.description}")
+    state = parts().index.plugin_state(name)
+    click.echo(f"{name}: {one_line(shown.report.metadata.description)}")
+    if state is not None and state.disabled:
+        click.echo(f"  disabled: nothing of it runs; flask plugins enable {name} has it answer again")
     for record in records:
-        click.echo(f"  {record.ref.version}{'  active' if record.active else ''}  installed {record.installed_at}")
+        mark = _marks(record, state)
+        by_hand = ", from a folder put in by hand" if record.source == "directory" else ""
+        click.echo(f"  {record.ref.version}{f'  {mark}' if mark else ''}  installed {record.installed_at}{by_hand}")
         click.echo(f"    {parts().store.folder(record.ref)}")
+        _say_quarantine(record)
     click.echo(f"Tools of {shown.ref.version}:")
     for tool in shown.report.tools:
-        click.echo(f"  {tool.name}({', '.join(tool.parameters.get('properties', {}))})  {first_line(tool.description)}")
+        arguments = ", ".join(tool.parameters.get("properties", {}))
+        click.echo(one_line(f"  {tool.name}({arguments})  {first_line(tool.description)}"))
+
+
+def _marks(record: VersionRecord, state: PluginState | None) -> str:
+    """How a version stands, in a few words: which is active is shown also where its plugin is disabled."""
+    known = state or PluginState(record.ref.name, None)
+    marks = {
+        "active": record.active,
+        "pinned": record.active and known.pinned,
+        "disabled": known.disabled and (record.active or known.active_version is None),
+        "quarantined": record.quarantine is not None,
+    }
+    return ", ".join(mark for mark, holds in marks.items() if holds)
+
+
+def _say_quarantine(record: VersionRecord) -> None:
+    if record.quarantine is not None:
+        click.echo(f"    taken back: {one_line(record.quarantine)}")
 
 
 @plugins.command("upload")
@@ -105,11 +135,16 @@ def delete(name: str, version: str, yes: bool) -> None:
     ref = PluginRef(name, version)
     if parts().index.version(ref) is None:
         raise NotFound(f"{name} {version} is not installed.")
+    days = parts().settings.deleted_retention_days
     if not yes:
-        click.confirm(f"Delete {ref.slug}, its folder and its archive?", abort=True)
+        kept = f"It can be brought back for {days} days." if days else "It cannot be brought back."
+        click.confirm(f"Delete {ref.slug}, its folder and its archive? {kept}", abort=True)
     with borrowed_runtime() as running:
-        fallback = running.installer.delete(ref)
+        fallback = running.remover.delete(ref)
+        kept_until = next((one.expires_at for one in running.remover.deleted(name) if one.ref == ref), None)
     click.echo(f"{ref.slug} is deleted." + (f" {name} {fallback} is active now." if fallback else ""))
+    if kept_until is not None:
+        click.echo(f"Until {moment(kept_until)} this brings it back: flask plugins restore {name} {version}")
 
 
 @plugins.command("reload")
@@ -136,7 +171,7 @@ def reload() -> None:
         click.echo(f"server {answer.pid}: {report.loaded} loaded, {report.healthy} healthy, {report.failed} failed")
         for plugin in report.plugins:
             words = plugin.error or f"{plugin.ms:.0f} ms"
-            click.echo(f"  {plugin.name} {plugin.version}: {words}")
+            click.echo(one_line(f"  {plugin.name} {plugin.version}: {words}"))
     if failed:
         sys.exit(1)
 
@@ -152,15 +187,8 @@ def call(name: str, tool: str, arguments: str) -> None:
         args = msgspec.json.decode(arguments, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise click.BadParameter(f"must be a JSON object: {error}.", param_hint="ARGUMENTS") from None
-    record = _active(name)
+    record = active_record(name)
     with borrowed_runtime() as running:
         running.live_set.reconcile({name: record}, parts().index.generation())
         result = running.live_set.call(name, tool, args)
         say_json(result.result)
-
-
-def _active(name: str) -> VersionRecord:
-    record = parts().index.active().get(name)
-    if record is None:
-        raise NotFound(f"No plugin {name!r} is active. flask plugins list shows what is installed.")
-    return record

@@ -124,14 +124,14 @@ class Uv:
 
         Nothing of it is left running when this returns or raises, nor when the server dies under it.
 
-        :param packages: how many will be ready in the end, to count them; 0 where that is not known.
+        :param packages: how many will be ready in the end, to count them; 0 where there is nothing to count.
         :raises Cancelled: when it was cancelled.
         :raises Ended: when it made no progress, or said more than anyone could read.
         :raises StorageFull: when there was no room on the disk.
         """
         self.raise_if_cancelled()
         command = [uv.find_uv_bin(), "pip", *arguments, "--python", self._python, *_COMMON, *self._options.arguments()]
-        with _started(command, stdin) as (process, stderr, is_terminal):
+        with _started(command, stdin, drawing=packages > 0) as (process, stderr, is_terminal):
             lines = Screen(self._on_line, self._on_count, packages) if is_terminal else Lines(self._on_line)
             stdout = self._follow(process, stderr, lines)
             # Seen but not yet reaped: its id has to stay its own until its group has been ended.
@@ -220,16 +220,19 @@ class _Progress:
 
 
 @contextlib.contextmanager
-def _started(command: list[str], stdin: str) -> Iterator[tuple[subprocess.Popen[bytes], int, bool]]:
+def _started(command: list[str], stdin: str, *, drawing: bool) -> Iterator[tuple[subprocess.Popen[bytes], int, bool]]:
     """A process in a session of its own, where its errors can be read, and whether that is a terminal.
 
     At the end there is none of that session.
+
+    :param drawing: whether its progress is wanted, for which it needs a terminal; without one nothing is drawn into
+        what it says.
     """
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(tempfile.TemporaryFile())
         source.write(stdin.encode())  # not a pipe: one would have to be written to while the output is read
         source.seek(0)
-        terminal = _terminal(stack)
+        terminal = _terminal(stack) if drawing else None
         if terminal is None:
             process = _popen([*command, "--no-progress"], source, subprocess.PIPE)
             stack.callback(_end, process)

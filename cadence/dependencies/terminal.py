@@ -3,6 +3,9 @@
 On a terminal uv (0.13) redraws its progress in place: ``CR``, ``ESC [2K`` (erase in line, ECMA-48), the new frame, and
 no newline. A line that stays stands behind the last ``ESC [2K`` and ends in a newline. Frames of the preparing phase
 (fetch and unpack) hold ``(3/11)`` behind a spinner, those of the installing phase ``[3/11]`` behind a bar.
+
+A thread of uv draws, five times a second, while another says a line piece by piece (``hint``, ``:``, a space, the
+words, the newline). So a frame can fall behind a line, over it, and between any two of its pieces.
 """
 
 import re
@@ -13,7 +16,21 @@ _CLEAR = "\x1b[2K"
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
 _SPINNER, _BAR = "⠀-⣿", "░█"
 _FRAME = re.compile(rf"\s*[{_SPINNER}{_BAR}]")
-_SAID_OVER_A_FRAME = re.compile(r"(?:error|warning|hint|cause): .*", re.DOTALL)
+# SGR, the colours (ECMA-48, section 8.3.117).
+_COLOR = r"(?:\x1b\[[0-9;]*m)*+"
+_SAID = re.compile(r"\b(error|warning|hint|cause):\s*(.*)", re.DOTALL)
+_SAID_IN_PART = re.compile(r"\s*(?:error|warning|hint|cause)(?::|$)")
+# What it draws where it may say something too. The words of a frame go as far as their colour, or the room that fills
+# the row; no package is named so that it looks like something said.
+_DRAWN = re.compile(
+    rf"[{_SPINNER}]{_COLOR} {_COLOR}"
+    rf"(?:(?!(?:error|warning|hint|cause):|\s{{3}})[^\x1b{_SPINNER}])*+\s*+{_COLOR}(?: \(\d+/\d+\)\s*+)?+"
+    rf"|(?<![{_BAR}])[{_BAR}]++ \[\d+/\d+\] {_COLOR}Installing wheels\.\.\.\s*+{_COLOR}"
+)
+_ROW = re.compile(
+    r"(?<![\w.-])[A-Za-z0-9][\w.-]*+\s++-{30}\s++[\d.]++ [KMG]?i?B/[\d.]++ [KMG]?i?B\s*+"
+    r"|\s{3}(?:Building|Built) \S++\s{3}"
+)
 _PREPARED = re.compile(rf"[{_SPINNER}] [^()]*\((\d{{1,6}})/(\d{{1,6}})\)")
 _INSTALLED = re.compile(rf"[{_BAR}] \[(\d{{1,6}})/(\d{{1,6}})\]")
 # What it would say in lines of their own where it cannot draw.
@@ -37,6 +54,17 @@ def presentable(line: str) -> str:
 
 def _unnamed(address: re.Match[str]) -> str:
     return "the package index)" if address[0].endswith(")") else "the package index"
+
+
+def _words(drawn: str) -> str:
+    """What is said in a piece of what came, without what is drawn there."""
+    return _ROW.sub("", _ESCAPE.sub("", _DRAWN.sub("", drawn))).rstrip("\r")
+
+
+def _said(words: str) -> str:
+    """The line in ``words`` that begins as uv begins what it has to say; empty where there is none."""
+    found = _SAID.search(words)
+    return f"{found[1]}: {found[2]}" if found else ""
 
 
 class Lines:
@@ -84,7 +112,7 @@ class Lines:
 
 
 class Screen(Lines):
-    """The same of a terminal: what is drawn over is no line, and is read for its counts.
+    """The same of a terminal: what is drawn over is read for its counts, and is no line unless it was said as one.
 
     A package counts as done when it has been fetched and unpacked, and so do those of ``packages`` that needed
     neither because uv had them: a count never falls, and installing, which takes a moment, does not start it again.
@@ -99,23 +127,32 @@ class Screen(Lines):
         self._packages = packages
         self._done = -1
         self._told: set[str] = set()
+        self._drawn_over = ""
 
     def feed(self, chunk: bytes) -> None:
         """Take more bytes; none at all means that no more will come."""
         super().feed(chunk)
         *drawn, self._rest = self._rest.split(_CLEAR.encode())
-        for frame in [*drawn, self._rest]:
-            self._read(frame)
+        for piece in drawn:
+            self._draw_over(piece)
+        self._read(self._rest)
 
     def _settled(self, line: str) -> str:
         *drawn, last = line.split(_CLEAR)
-        for frame in drawn:
-            self._read(frame.encode())
-        text = super()._settled(last)
-        if not _FRAME.match(text):
-            return text
-        said = _SAID_OVER_A_FRAME.search(text)
-        return said[0] if said else ""
+        for piece in drawn:
+            self._draw_over(piece.encode())
+        before, self._drawn_over = self._drawn_over, ""
+        words, text = _words(last), super()._settled(last)
+        if before and (said := _said(before + words)):
+            return said
+        return (_said(words) or _said(text)) if _FRAME.match(text) else words
+
+    def _draw_over(self, piece: bytes) -> None:
+        """Read it, and keep what is said in it: the rest of the line may yet come."""
+        self._read(piece)
+        words = _words(piece[:_LONGEST_LINE_CHARACTERS].decode(errors="replace"))
+        if self._drawn_over or _SAID_IN_PART.match(words):
+            self._drawn_over = (self._drawn_over + words)[:_LONGEST_LINE_CHARACTERS]
 
     def _read(self, frame: bytes) -> None:
         text = _ESCAPE.sub("", frame[-_LONGEST_FRAME_CHARACTERS:].decode(errors="replace"))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType, convert
 from msgspec.structs import replace
 
+from cadence.comparison import Comparison
 from cadence.errors import PluginExists
 from cadence.model import InstallKind, InstallRecord, InstallState, Stage, StageRecord
 
@@ -99,20 +100,25 @@ class DependenciesView(Struct, frozen=True):
 
 
 class CheckView(Struct, frozen=True):
-    """What a check found. ``installed`` is whether this very version is here, so that it would be overwritten."""
+    """What a check found. ``installed`` is whether this very version is here, so that it would be overwritten.
+
+    ``comparison`` is with the version that was active then, or else the highest; null where there was none.
+    """
 
     tried: bool
     tools: tuple[str, ...]
     dependencies: DependenciesView
     installed: bool
     would_activate: bool
+    comparison: Comparison | None = None
 
 
 class InstallView(Struct, frozen=True):
     """One install: all its stages, the result in a sentence, every fault. ``created_at`` is UTC, ISO 8601.
 
-    Of the ``kind`` ``check`` it stops before it would publish, and ``check`` is what it found. ``cancelling`` says that
-    it was asked to end.
+    Of the ``kind`` ``check`` it stops before it would publish, and ``check`` is what it found; ``confirmable`` says
+    that what was checked is still here, to be installed by a confirmation. ``cancelling`` says that it was asked to
+    end.
     """
 
     id: str
@@ -128,6 +134,7 @@ class InstallView(Struct, frozen=True):
     kind: InstallKind = InstallKind.INSTALL
     cancelling: bool = False
     check: CheckView | None = None
+    confirmable: bool = False
 
     @property
     def noun(self) -> str:
@@ -140,8 +147,8 @@ class InstallView(Struct, frozen=True):
         return self.state is InstallState.RUNNING
 
 
-def install_view(record: InstallRecord) -> InstallView:
-    """An install as it is shown, running or over."""
+def install_view(record: InstallRecord, *, kept: bool = False) -> InstallView:
+    """An install as it is shown, running or over; ``kept`` is whether the archive of a check is still here."""
     outcome = record.outcome or {}
     details = outcome.get("details")
     is_check = record.kind is InstallKind.CHECK
@@ -160,6 +167,7 @@ def install_view(record: InstallRecord) -> InstallView:
         kind=record.kind,
         cancelling=record.cancelling and record.state is InstallState.RUNNING,
         check=convert(details, CheckView) if found else None,
+        confirmable=found and kept,
     )
 
 

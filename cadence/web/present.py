@@ -18,14 +18,36 @@ from cadence.model import (
     VersionRecord,
 )
 
-PluginStatus = Literal["live", "starting", "failed", "stopped"]
+PluginStatus = Literal["live", "degraded", "starting", "asleep", "failed", "quarantined", "disabled", "stopped"]
 
 STATUS_LABELS: Mapping[PluginStatus, str] = {
     "live": "Answering",
+    "degraded": "Answering, unhealthy",
     "starting": "Starting",
+    "asleep": "Asleep",
     "failed": "Failed",
+    "quarantined": "Taken back",
+    "disabled": "Disabled",
     "stopped": "Stopped",
 }
+
+HealthState = Literal["healthy", "degraded", "starting", "asleep", "failed", "quarantined", "disabled", "stopped"]
+
+
+class LastCheck(Struct, frozen=True):
+    """The latest health check that is known: ``words`` why it failed, ``ms`` how long it took, ``at`` UTC, ISO 8601."""
+
+    healthy: bool
+    words: str
+    ms: float
+    at: str
+
+
+class HealthView(Struct, frozen=True):
+    """How a plugin stands and its latest check. What sleeps is as well as it was when it was last looked at."""
+
+    state: HealthState = "stopped"
+    last_check: LastCheck | None = None
 
 
 class Requested(Struct, frozen=True):
@@ -39,7 +61,8 @@ class VersionView(Struct, frozen=True):
     """One installed version. ``installed_at`` is UTC, ISO 8601; ``source`` is ``upload`` or ``directory``.
 
     ``dependencies_installed`` are its requirements, ``environment`` the key of the packages they came to, null where it
-    brings none; ``isolated`` whether it imports only those, in an interpreter of its own.
+    brings none; ``isolated`` whether it imports only those, in an interpreter of its own. ``activated_at`` is when it
+    became active, null where it is not; ``quarantine`` why it was taken back, in a sentence, null where it was not.
     """
 
     version: str
@@ -53,6 +76,8 @@ class VersionView(Struct, frozen=True):
     dependencies_installed: tuple[str, ...] = ()
     environment: str | None = None
     isolated: bool = False
+    activated_at: str | None = None
+    quarantine: str | None = None
 
 
 class PluginView(Struct, frozen=True):
@@ -60,6 +85,11 @@ class PluginView(Struct, frozen=True):
 
     ``version`` is the active one or, without an active one, the highest. ``status_words`` says the status for a
     person: ``Answering``, ``Starting``, or the reason of a failure; what it adds to ``status_label`` is shown apart.
+
+    ``pinned``: the active version stays, whatever is uploaded or fails. ``disabled``: nothing of it runs.
+    ``rollback_version`` is what a roll back would activate, null where nothing was active before that is still good.
+    ``is_new``: the active version is on probation. ``calls``, ``errors``, ``last_called_at`` and ``restarts`` are
+    counted in the server process that answers, since it started.
     """
 
     name: str
@@ -71,6 +101,15 @@ class PluginView(Struct, frozen=True):
     tools: tuple[ToolSpec, ...] = ()
     versions: tuple[VersionView, ...] = ()
     requested: Requested = Requested()
+    pinned: bool = False
+    disabled: bool = False
+    rollback_version: str | None = None
+    health: HealthView = HealthView()
+    is_new: bool = False
+    last_called_at: str | None = None
+    calls: int = 0
+    errors: int = 0
+    restarts: int = 0
 
     @property
     def status_label(self) -> str:
@@ -142,6 +181,8 @@ def version_view(record: VersionRecord, directory: str) -> VersionView:
         dependencies_installed=record.dependencies_installed,
         environment=record.environment,
         isolated=record.isolated,
+        activated_at=record.activated_at,
+        quarantine=record.quarantine,
     )
 
 

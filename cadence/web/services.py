@@ -1,17 +1,22 @@
 """What pages and API both do, as calls on the parts: each is one function, and answers with a value to show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import groupby
 from typing import cast
 
 from flask import current_app
 from msgspec import structs
 
+from cadence.comparer import Comparer
+from cadence.comparison import Comparison, FileDifference
+from cadence.confirmation import require_confirmable
 from cadence.errors import NotFound
+from cadence.history import PluginState
 from cadence.model import (
     CheckOptions,
     CheckResult,
     InstallOptions,
+    InstallRecord,
     InstallResult,
     InstallState,
     Limits,
@@ -19,7 +24,7 @@ from cadence.model import (
     Upload,
     VersionRecord,
 )
-from cadence.parts import Parts, Running
+from cadence.parts import Parts
 from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
@@ -27,8 +32,9 @@ from cadence.storage.installs import InstallLine
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.install_views import InstallView, install_view
 from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
-from cadence.web.present import GrantsView, PluginStatus, PluginView, ReloadedPlugin, ReloadView, plugin_view
+from cadence.web.present import GrantsView, PluginView, ReloadedPlugin, ReloadView, plugin_view
 from cadence.web.system import SystemView, system_view
+from cadence.web.version_services import VersionServices
 
 EXTENSION = "cadence"
 RECENT_INSTALLS = 10
@@ -39,16 +45,8 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions[EXTENSION])
 
 
-class PluginServices:
+class PluginServices(VersionServices):
     """The doings behind pages and API."""
-
-    def __init__(self, all_parts: Parts) -> None:
-        self._parts = all_parts
-
-    @property
-    def running(self) -> Running:
-        """The runtime, started where it was not."""
-        return self._parts.serving
 
     @property
     def max_upload_bytes(self) -> int:
@@ -59,6 +57,16 @@ class PluginServices:
     def default_limits(self) -> Limits:
         """What a plugin gets that was granted nothing."""
         return self._parts.settings.limits
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether no plugin runs, because an operator wanted it so."""
+        return self._parts.settings.safe_mode
+
+    @property
+    def deleted_retention_days(self) -> int:
+        """Days in which a deleted version can be brought back."""
+        return self._parts.settings.deleted_retention_days
 
     @property
     def sandbox(self) -> Sandbox | None:
@@ -80,23 +88,22 @@ class PluginServices:
     def plugins(self) -> list[PluginView]:
         """Every installed plugin, by name."""
         live = {plugin.record.ref.name: plugin for plugin in self.running.live_set.plugins()}
+        states = self._parts.index.plugin_states()
         by_name = groupby(self._parts.index.versions(), key=lambda record: record.ref.name)
-        return [self._view(list(records), live.get(name)) for name, records in by_name]
+        return [self._view(list(records), live.get(name), states.get(name)) for name, records in by_name]
 
     def plugin(self, name: str) -> PluginView:
         """One plugin.
 
         :raises NotFound: when it is not installed.
         """
-        records = self._parts.index.versions_of(name)
-        if not records:
-            raise NotFound(f"No plugin {name!r} is installed.")
-        return self._view(records, self.running.live_set.plugin(name))
+        records = self._records(name)
+        return self._view(records, self.running.live_set.plugin(name), self._parts.index.plugin_state(name))
 
     def install(self, install_id: str) -> InstallView | None:
         """One install, None when it is not known."""
         record = self.running.installer.record(install_id)
-        return install_view(record) if record else None
+        return self._install_view(record) if record else None
 
     def install_log(self, install_id: str, after: int = 0) -> tuple[InstallState, list[InstallLine]]:
         """The state of an install, and the lines of its log after one; with a state that is over, all there will be.
@@ -114,7 +121,10 @@ class PluginServices:
 
     def recent_installs(self) -> list[InstallView]:
         """The running installs and the last few that are over, newest first."""
-        return [install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
+        return [self._install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
+
+    def _install_view(self, record: InstallRecord) -> InstallView:
+        return install_view(record, kept=self.running.installer.checked.has(record.id))
 
     def run(self, upload: Upload, options: InstallOptions) -> InstallResult:
         """Install, and wait for the end. Raises as the installer does."""
@@ -127,6 +137,28 @@ class PluginServices:
     def submit(self, upload: Upload, options: InstallOptions) -> str:
         """Start an install, or a check by its options, in the background and return its id."""
         return self.running.installer.submit(upload, options)
+
+    def checked(
+        self, check_id: str, *, force_overwrite: bool | None = None, activate: bool | None = None
+    ) -> tuple[Upload, InstallOptions]:
+        """What a check looked at, given out once to be installed, as it was checked but for what is given here.
+
+        :raises NotFound: when there is no such check.
+        :raises NotConfirmable: when it did not pass.
+        :raises NotKept: when it is not here any more.
+        """
+        installer = self.running.installer
+        require_confirmable(installer.record(check_id), check_id)
+        taken = installer.checked.take(check_id, self.running.receive)
+        return taken.upload, taken.confirmed(force_overwrite=force_overwrite, activate=activate)
+
+    def compare(self, name: str, old: str, new: str) -> Comparison:
+        """What is different between two installed versions. Raises as :class:`Comparer` does."""
+        return Comparer(self._parts.index, self._parts.store).installed(name, old, new)
+
+    def file_difference(self, name: str, old: str, new: str, path: str) -> FileDifference:
+        """What is different in one of their files. Raises as :class:`Comparer` does."""
+        return Comparer(self._parts.index, self._parts.store).file(name, old, new, path)
 
     def packages(self, ref: PluginRef) -> Packages:
         """The packages that one version brings.
@@ -141,13 +173,6 @@ class PluginServices:
     def environments(self) -> list[EnvironmentView]:
         """Every environment of packages there is, the largest first."""
         return environment_views(self._parts.environments.usage(), self.versions())
-
-    def delete(self, ref: PluginRef) -> str | None:
-        """Remove one version; returns the version that answers in its place.
-
-        :raises NotFound: when it is not installed.
-        """
-        return self.running.installer.delete(ref)
 
     def reload(self) -> ReloadView:
         """Load every plugin anew."""
@@ -182,36 +207,41 @@ class PluginServices:
         self.running.granter.grant(name, lambda _: raw)
         return self._grants(name)
 
-    def _view(self, records: Sequence[VersionRecord], live: LivePlugin | None) -> PluginView:
-        view = plugin_view(records, *_status(live), directory_of=self.directory)
-        if live is None or live.record.ref.version != view.version:
-            return view
-        # What the running worker says of itself is newer than what the index kept of the install.
-        metadata = live.report.metadata
-        return structs.replace(
+    def _view(self, records: list[VersionRecord], live: LivePlugin | None, state: PluginState | None) -> PluginView:
+        standing = self._standing(records, live, state)
+        view = plugin_view(records, standing.status, standing.words, directory_of=self.directory)
+        view = structs.replace(
             view,
-            description=metadata.description,
-            capabilities=metadata.capabilities,
-            tools=live.report.tools,
-            requested=requested(metadata),
+            health=standing.health,
+            pinned=state is not None and state.pinned,
+            disabled=state is not None and state.disabled,
+            # With one version there is nothing to ask for, and a thousand plugins are shown at once.
+            rollback_version=self._parts.index.rollback_target(view.name) if len(records) > 1 else None,
         )
+        return view if live is None else _with_live(view, live)
 
 
-def _status(live: LivePlugin | None) -> tuple[PluginStatus, str]:
-    if live is None:
-        return "stopped", "Not active"
-    if live.status == "live":
-        return "live", _live_words(live)
-    return live.status, live.error or "Starting"
-
-
-def _live_words(live: LivePlugin) -> str:
-    health = live.report.health
-    if live.error:
-        return f"Answering. The last reload failed: {live.error}"
-    if not health.healthy:
-        return f"Answering, but its health check fails: {health.error or health.details or 'it gives no reason'}"
-    return "Answering"
+def _with_live(view: PluginView, live: LivePlugin) -> PluginView:
+    tally = live.tally
+    view = structs.replace(
+        view,
+        is_new=live.is_new,
+        last_called_at=tally.last_called_at,
+        calls=tally.calls,
+        errors=tally.errors,
+        restarts=live.restarts,
+    )
+    if live.record.ref.version != view.version:
+        return view
+    # What the running worker says of itself is newer than what the index kept of the install.
+    metadata = live.report.metadata
+    return structs.replace(
+        view,
+        description=metadata.description,
+        capabilities=metadata.capabilities,
+        tools=live.report.tools,
+        requested=requested(metadata),
+    )
 
 
 def reload_view(report: ReloadReport) -> ReloadView:

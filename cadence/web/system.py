@@ -12,7 +12,8 @@ from cadence.sandbox import Sandbox
 class SystemView(Struct, frozen=True):
     """This server. ``sandbox`` is None where no plugin can be started at all, and ``failure`` says why.
 
-    ``limits`` are what a plugin gets that was granted nothing; ``servers`` the process ids of those that are alive.
+    ``limits`` are what a plugin gets that was granted nothing; ``servers`` the process ids of those that are alive;
+    ``safe_mode`` whether no plugin runs because an operator wants it so.
     """
 
     host: Host
@@ -23,6 +24,7 @@ class SystemView(Struct, frozen=True):
     plugin_dir: str
     archive_dir: str
     servers: tuple[int, ...]
+    safe_mode: bool = False
 
 
 def system_view(parts: Parts) -> SystemView:
@@ -42,4 +44,5 @@ def system_view(parts: Parts) -> SystemView:
         plugin_dir=str(settings.plugin_dir),
         archive_dir=str(settings.archive_dir),
         servers=tuple(sorted(parts.servers().values())),
+        safe_mode=settings.safe_mode,
     )

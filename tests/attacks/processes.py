@@ -1,5 +1,6 @@
 """Attacks on other processes, and those that make processes and threads."""
 
+import contextlib
 import os
 import re
 import signal
@@ -49,7 +50,7 @@ def _kills_sibling(tool: str) -> Run:
         answer = stage.call("signaller", tool, pid=_inner_pid(sibling), number=int(signal.SIGKILL))
         ended = ends_soon(sibling)
         if ended:
-            stage.await_plugin("bystander", "greet", name="you")
+            stage.start_anew("bystander")
         return Outcome(answer, ended, untold=tool == "kill_as_owner")
 
     return run
@@ -147,7 +148,9 @@ def _multiplies(tool: str, **arguments: int) -> Run:
     def run(stage: Stage) -> Outcome:
         worker = stage.worker("forker")
         answer = stage.call("forker", tool, **arguments)
-        started = len(worker.children(recursive=True)) if worker.is_running() else 0
+        started = 0
+        with contextlib.suppress(psutil.NoSuchProcess):  # then it was ended for it, and so were they
+            started = len(worker.children(recursive=True))
         if started:
             stage.await_plugin("forker", "release")
         return Outcome(answer, started >= (MOST_PROCESSES if stage.has_grants else 1))
@@ -175,7 +178,7 @@ def _executes(tool: str) -> Run:
 
     def run(stage: Stage) -> Outcome:
         name = f"by-shell-{uuid.uuid4().hex}"
-        stage.install("executor")
+        stage.start_anew("executor")
         stage.await_plugin("executor", "ping")
         answer = stage.call("executor", tool, name=name)
         path = stage.data("executor") / name

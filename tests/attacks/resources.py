@@ -3,7 +3,7 @@
 What ends a plugin that took too much may look only every so often: it has as long as the attack holds on.
 """
 
-import itertools
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,19 +21,16 @@ MEMORY_TAKEN_MB = 2 * MEMORY_MB + 8
 DISK_TAKEN_MB = 6 * DATA_MB
 TINY_FILES = 30_000
 OPEN_FILES = 900
-CALL_SECONDS, SHORT_CALL_SECONDS = 20.0, 1.0
-_SERIALS = itertools.count(1)
+SHORT_CALL_SECONDS = 1.0
 THE_SERVERS = "the deadline is the server's, with and without the sandbox"
 
 
 def _start_anew(stage: Stage, plugin: str, tool: str) -> None:
-    """Have another worker take the place of the present one, which may still hold what it took, or be on its way out.
+    """Have another worker take the place of the present one.
 
     :param tool: one that gives back what an earlier attack took.
     """
-    stage.install(plugin)
-    stage.await_plugin(plugin, tool)
-    stage.grant(plugin, call_seconds=CALL_SECONDS + next(_SERIALS) / 100)
+    stage.start_anew(plugin)
     stage.await_plugin(plugin, tool)
 
 
@@ -55,13 +52,19 @@ def _held(worker: psutil.Process) -> int:
     """The memory a process has by itself, and in files that are in memory only, in bytes; 0 when it has ended."""
     try:
         return int(worker.memory_info().rss) + _in_memory_files(worker.pid)
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return 0
 
 
 def _in_memory_files(pid: int) -> int:
-    files = Path(f"/proc/{pid}/fd").iterdir()
-    return sum(file.stat().st_size for file in files if "memfd:" in str(file.readlink()))
+    return sum(_size_if_in_memory(file) for file in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _size_if_in_memory(file: Path) -> int:
+    """The size of what a descriptor leads to, in bytes; 0 where it is no file in memory, or closed meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_size if "memfd:" in str(file.readlink()) else 0
+    return 0
 
 
 for _tool in (
@@ -95,7 +98,7 @@ def _fills(tool: str, used: Callable[[Path], int], enough: int, *, anew: bool = 
 
 def _places(stage: Stage) -> list[Path]:
     """Where the plugin could have written to: a worker that took over has temporary files of its own."""
-    return [stage.data("filler"), *stage.instance.glob("run/*/*/tmp")]
+    return [stage.data("filler"), *stage.snapshots("tmp")]
 
 
 def _fill_when_full(stage: Stage) -> Outcome:
@@ -107,7 +110,14 @@ def _fill_when_full(stage: Stage) -> Outcome:
 
 
 def _bytes_in(folder: Path) -> int:
-    return sum(path.lstat().st_blocks * 512 for path in _below(folder))
+    return sum(map(_bytes_of, _below(folder)))
+
+
+def _bytes_of(path: Path) -> int:
+    """What a file takes on the disk; nothing when it went meanwhile, as those in a folder that is removed."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.lstat().st_blocks * 512
+    return 0
 
 
 def _files_in(folder: Path) -> int:
@@ -158,7 +168,7 @@ def _lasts(tool: str) -> Run:
     """Does not come to an end, though its call does."""
 
     def run(stage: Stage) -> Outcome:
-        stage.install("spinner")
+        stage.start_anew("spinner")
         stage.grant("spinner", call_seconds=SHORT_CALL_SECONDS)
         stage.await_plugin("spinner", "ping")
         answer = stage.call("spinner", tool)

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import functools
+import glob
 import os
 import shutil
 import socket
@@ -99,16 +100,17 @@ class AttackedServer(Server):
     def workers(self, plugin: str) -> list[psutil.Process]:
         """The processes that run a plugin now, without those it started."""
         found = [process for process in self.family() if self._runs(process, plugin)]
-        return [process for process in found if process.ppid() not in {one.pid for one in found}]
+        pids = {process.pid for process in found}
+        return [process for process in found if _parent(process) not in {None, *pids}]
 
     def zygote(self) -> psutil.Process:
         """The process that the server asks for the workers of the attackers."""
-        (found,) = (child for child in self.zygotes() if ("-m" in child.cmdline()) == (self._kind == "forked"))
+        (found,) = (child for child in self.zygotes() if ("-m" in _command(child)) == (self._kind == "forked"))
         return found
 
     def zygotes(self) -> list[psutil.Process]:
         """All processes that the server asks for workers."""
-        return [child for child in self.serving_process().children() if "zygote" in " ".join(child.cmdline())]
+        return [child for child in self.serving_process().children() if "zygote" in " ".join(_command(child))]
 
     def _runs(self, process: psutil.Process, plugin: str) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -180,6 +182,25 @@ class Stage:
         name = self.name_of(plugin)
         if name in self._installed:
             return
+        answer = self._upload(plugin)
+        assert answer.status_code == 201, answer.text
+        if name != plugin:
+            port = self.permitted.getsockname()[1]
+            self.grant(plugin, network=[f"127.0.0.1:{port}"], processes=PROCESSES)
+        self._installed.add(name)
+
+    def start_anew(self, plugin: str) -> None:
+        """Have a worker of a plugin that has done nothing yet, at once.
+
+        The one before it may still hold what it took, or be on its way out, and one that was ended time and again would
+        be started again later each time.
+        """
+        self.install(plugin)
+        answer = self._upload(plugin, force_overwrite="true")
+        assert answer.status_code == 200, answer.text
+
+    def _upload(self, plugin: str, **fields: str) -> requests.Response:
+        name = self.name_of(plugin)
         folder = PLUGINS / plugin
         sources = {
             str(path.relative_to(folder)): path.read_text()
@@ -188,12 +209,7 @@ class Stage:
         }
         required = (EVERYTHING,) if self.variant.kind == "fresh" else ()
         archive = archive_bytes(plugin_files(name, files=sources, dependencies=required))
-        answer = self.server.upload(archive, f"{name}-1.0.0.zip")
-        assert answer.status_code == 201, answer.text
-        if name != plugin:
-            port = self.permitted.getsockname()[1]
-            self.grant(plugin, network=[f"127.0.0.1:{port}"], processes=PROCESSES)
-        self._installed.add(name)
+        return self.server.upload(archive, f"{name}-1.0.0.zip", **fields)
 
     def grant(self, plugin: str, **grants: object) -> None:
         """Give a plugin that is installed these grants."""
@@ -205,6 +221,12 @@ class Stage:
         """The data directory of a plugin that is installed."""
         self.install(plugin)
         return self.instance / "data" / self.name_of(plugin)
+
+    def snapshots(self, name: str) -> list[Path]:
+        """The folders of this name among those that workers have to themselves; others may go meanwhile."""
+        # The glob of pathlib fails on a folder that is removed under it (CPython 3.11), this one passes it by.
+        found = glob.glob(f"run/*/*/{name}", root_dir=self.instance)  # noqa: PTH207
+        return [self.instance / path for path in found]
 
     def await_bystander(self) -> None:
         """Check that the server still answers others, at once."""
@@ -219,7 +241,10 @@ class Stage:
             answers.append(self.call(plugin, tool, **arguments))
             return answers[-1].ok
 
-        await_true(answered, f"an answer of {plugin}.{tool}")
+        try:
+            await_true(answered, f"an answer of {plugin}.{tool}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {answers[-1]}") from None
         return answers[-1]
 
 
@@ -271,6 +296,18 @@ def run_as(uid: int | None) -> Mapping[str, Any]:
     return {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
 
 
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return None
+
+
+def _command(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
 @functools.cache
 def packages() -> Path:
     """All that the attacking plugins import, for those that are isolated. :func:`remove_packages` removes it."""
@@ -306,5 +343,7 @@ def _settings(variant: Variant, secret: str) -> dict[str, str]:
         "CADENCE_PLUGIN_DATA_MB": str(DATA_MB),
         "CADENCE_PLUGIN_THREADS": str(THREADS),
         "CADENCE_PLUGIN_OPEN_FILES": str(OPEN_FILES),
+        # Attackers are ended time and again: to be taken back for it would end the attacks, and hide which one works.
+        "CADENCE_PROBATION_CRASHES": "1000000",
         "ATTACKED_SECRET": secret,
     }

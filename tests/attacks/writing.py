@@ -84,8 +84,7 @@ def write_into_its_own_installed_files(stage: Stage) -> Outcome:
 @ATTACKS.attack()
 def write_into_its_own_running_files(stage: Stage) -> Outcome:
     stage.install("writer")
-    folder = next(stage.instance.glob(f"run/*/*/{stage.name_of('writer')}-1.0.0"))
-    path = folder / f"planted_{uuid.uuid4().hex}.py"
+    path = stage.snapshots(f"{stage.name_of('writer')}-1.0.0")[0] / f"planted_{uuid.uuid4().hex}.py"
     answer = stage.call("writer", "plainly", path=str(path), text=TEXT)
     return Outcome(answer, path.exists())
 

@@ -43,13 +43,14 @@ def test_installs_can_be_measured_with_a_small_package(tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-def test_seeded_plugins_are_installed_and_not_active(tmp_path: Path) -> None:
+@pytest.mark.parametrize("active", [True, False])
+def test_seeded_plugins_are_installed_and_active_if_that_is_wanted(active: bool, tmp_path: Path) -> None:
     plugin = math_plugin(tmp_path)
-    seed(tmp_path / "instance", plugin, packed(plugin, tmp_path), 3)
+    seed(tmp_path / "instance", plugin, packed(plugin, tmp_path), 3, active=active)
     with Index.open(tmp_path / "instance" / "index.db") as index:
         assert [record.ref for record in index.versions()] == [
             PluginRef(f"seeded_000{n}", MATH.version) for n in range(3)
         ]
-        assert index.active() == {}
+        assert len(index.active()) == (3 if active else 0)
         assert index.pending_changes() == []
     assert (tmp_path / "instance" / "store_plugin" / "seeded_0002-1.0.0" / "plugin.py").is_file()

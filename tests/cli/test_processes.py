@@ -78,6 +78,7 @@ def test_beside_a_server_each_command_does_the_same(server: Server, tmp_path: Pa
 def test_a_reload_that_fails_in_a_server_has_exit_code_1_and_the_reason(server: Server, tmp_path: Path) -> None:
     path = write_archive(tmp_path, plugin_files("fragile"), "fragile")
     assert flask(server.instance, "plugins", "upload", str(path)).returncode == 0
+    assert server.call("fragile", "add", a=2, b=3).json()["result"] == 5  # it is awake
     (server.instance / "store_plugin" / "fragile-1.0.0" / "tools.py").write_text("raise RuntimeError('edited')\n")
     done = flask(server.instance, "plugins", "reload")
     assert done.returncode == 1

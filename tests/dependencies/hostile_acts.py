@@ -4,6 +4,7 @@ Each attack raises where it is kept from what it tries, and returns what it got 
 by the test: where things are on the host.
 """
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -56,9 +57,11 @@ def find_the_servers_variable(hook: str) -> Any:
 
 def find_the_servers_variable_in_uv(hook: str) -> Any:
     for process in pathlib.Path("/proc").iterdir():
-        is_uv = process.name.isdigit() and (process / "comm").read_text().strip() == "uv"
-        if is_uv and b"CADENCE_TEST_SECRET" in (process / "environ").read_bytes():
-            return "found"
+        # One that ends while it is looked at is not the uv that waits for this build.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            is_uv = process.name.isdigit() and (process / "comm").read_text().strip() == "uv"
+            if is_uv and b"CADENCE_TEST_SECRET" in (process / "environ").read_bytes():
+                return "found"
     raise LookupError
 
 

@@ -102,12 +102,13 @@ def drawing(monkeypatch: pytest.MonkeyPatch, folder: Path, counts: str, pause: f
 def test_a_spinner_that_spins_is_no_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     drawing(monkeypatch, tmp_path, "iter(lambda: 1, None)", 0.03)
     with pytest.raises(command.Ended, match="made no progress for 1 seconds"):
-        Uv(idle_seconds=1).run(stdin="")
+        Uv(idle_seconds=1).run(stdin="", packages=9)
 
 
-def test_an_index_that_says_nothing_is_given_up_though_uv_draws(silent: SilentIndex) -> None:
+@pytest.mark.parametrize("packages", [0, 1])
+def test_an_index_that_says_nothing_is_given_up_whether_uv_draws_or_not(silent: SilentIndex, packages: int) -> None:
     with pytest.raises(command.Ended, match="made no progress"):
-        Uv(idle_seconds=1, options=silent.options).run("compile", "-", stdin="alpha")
+        Uv(idle_seconds=1, options=silent.options).run("compile", "-", stdin="alpha", packages=packages)
 
 
 def test_counts_that_rise_are_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -123,16 +124,17 @@ def test_progress_that_is_drawn_again_and_again_is_not_too_much_output(
 ) -> None:
     drawing(monkeypatch, tmp_path, "[1] * 500", 0)
     monkeypatch.setattr(command, "_MAX_OUTPUT_BYTES", 1024)
-    assert Uv(idle_seconds=60).run(stdin="").stdout == "done\n"
+    assert Uv(idle_seconds=60).run(stdin="", packages=9).stdout == "done\n"
 
 
+@pytest.mark.parametrize("packages", [0, 1])
 @pytest.mark.parametrize("source", ["/dev/zero", "endless lines"])
-def test_endless_words_are_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str) -> None:
+def test_endless_words_are_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str, packages: int) -> None:
     endless = "exec cat /dev/zero >&2" if source == "/dev/zero" else "while :; do echo word >&2; done"
     stand_in(monkeypatch, tmp_path, endless)
     monkeypatch.setattr(command, "_MAX_OUTPUT_BYTES", 100_000)
     with pytest.raises(command.Ended, match="more than anyone could read"):
-        Uv(idle_seconds=60).run(stdin="")
+        Uv(idle_seconds=60).run(stdin="", packages=packages)
 
 
 def test_no_terminal_of_the_server_makes_a_difference(
@@ -141,13 +143,17 @@ def test_no_terminal_of_the_server_makes_a_difference(
     stand_in(monkeypatch, tmp_path, 'echo "$TERM $COLUMNS" >&2; test -t 2')
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setenv("TERM", "dumb")
-    assert Uv(idle_seconds=60).run(stdin="") == Output(0, "", "xterm")
+    assert Uv(idle_seconds=60).run(stdin="", packages=1) == Output(0, "", "xterm")
 
 
-def test_without_a_terminal_lines_come_through_pipes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    without_terminals(monkeypatch)
+@pytest.mark.parametrize("packages", [0, 1])
+def test_where_nothing_is_counted_or_no_terminal_is_given_lines_come_through_pipes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packages: int
+) -> None:
+    if packages:
+        without_terminals(monkeypatch)
     stand_in(monkeypatch, tmp_path, 'echo "said $*" >&2; test -t 2 || echo none')
-    output = Uv(idle_seconds=60).run("list", stdin="")
+    output = Uv(idle_seconds=60).run("list", stdin="", packages=packages)
     assert output.stdout == "none\n"
     assert output.words.startswith("said pip list")
     assert output.words.endswith("--no-progress")
@@ -155,12 +161,12 @@ def test_without_a_terminal_lines_come_through_pipes(monkeypatch: pytest.MonkeyP
 
 def test_descriptors_are_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stand_in(monkeypatch, tmp_path, "echo said >&2")
-    Uv(idle_seconds=60).run(stdin="")
+    Uv(idle_seconds=60).run(stdin="", packages=1)
     before = sorted(Path("/proc/self/fd").iterdir())
-    for _ in range(3):
-        Uv(idle_seconds=60).run(stdin="")
+    for packages in (0, 1, 2, 3):
+        Uv(idle_seconds=60).run(stdin="", packages=packages)
     without_terminals(monkeypatch)
-    Uv(idle_seconds=60).run(stdin="")
+    Uv(idle_seconds=60).run(stdin="", packages=1)
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
@@ -191,16 +197,17 @@ def test_the_words_of_a_failure_are_the_same_on_a_terminal_and_through_pipes(
 ) -> None:
     arguments, stdin = failing(shelf, case)
 
-    def words(cache: str) -> list[str]:
+    def words(cache: str, packages: int = 1) -> list[str]:
         options = IndexOptions(find_links=(shelf.folder,), no_index=True, cache=tmp_path / cache)
-        output = Uv(idle_seconds=60, options=options).run(*arguments, stdin=stdin)
+        output = Uv(idle_seconds=60, options=options).run(*arguments, stdin=stdin, packages=packages)
         assert output.code != 0
         # Where it unpacks has another name each time, and how long that took is another time.
         return [line for line in output.words.split("\n") if "Resolved" not in line]
 
     drawn = words("one")
+    assert drawn == words("two", packages=0)
     without_terminals(monkeypatch)
-    assert drawn == words("two")
+    assert drawn == words("three")
     assert any(line.startswith("error: ") for line in drawn)
 
 

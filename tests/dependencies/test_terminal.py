@@ -1,5 +1,7 @@
 """What uv draws on a terminal, told apart: bytes as it sends them (0.13.9), and as someone hostile would."""
 
+import itertools
+
 import pytest
 
 from cadence.dependencies.terminal import Lines, Screen, presentable
@@ -94,6 +96,72 @@ def test_what_is_said_over_a_frame_loses_the_frame_only() -> None:
     assert reader.lines == ["warning: beta is yanked"]
 
 
+RESOLVING = "\x1b[37m⠋\x1b[0m \x1b[2m{}\x1b[0m"
+FRAMES = {
+    "resolving": CLEAR + RESOLVING.format(f"{'Resolving dependencies...':<78}"),
+    "a package": CLEAR + RESOLVING.format(f"{'attrs==26.1.0':<78}"),
+    "a package whose name fills the row": CLEAR + RESOLVING.format("hint-" * 16),
+    "no words": CLEAR + RESOLVING.format(" " * 78),
+    "preparing": CLEAR + PREPARING.format("2/3"),
+    "preparing and downloading": f"\x1b[1A{CLEAR}\x1b[1B{CLEAR}\x1b[1A{PREPARING.format('2/3')}{BAR}",
+    "building": f"{CLEAR}   \x1b[36m\x1b[1mBuilding\x1b[0m\x1b[39m foo\x1b[2m==1.0\x1b[0m   {PREPARING.format('2/3')}",
+    "installing": CLEAR + INSTALLING.format("1/3"),
+    "without colours": f"{CLEAR}⠙ {'Resolving dependencies...':<78}",
+    "taken away": CLEAR,
+    "drawn and taken away": f"{CLEAR}{RESOLVING.format('attrs==26.1.0   ')}{CLEAR}",
+}
+#: As uv writes them: each piece by a call of its own, between which a frame can fall.
+SAID = {
+    "error": ("error", ":", " ", "No solution found when resolving dependencies", "\n"),
+    "cause": ("  ", "cause", ":", " ", "Because alpha was not found in the cache (1/2) and you require alpha", "\n"),
+    "hint": ("hint", ":", " ", "Packages were unavailable because the network was disabled.", "\n"),
+    "warning": ("warning", ":", " ", "The package `beta==1.0` does not have an extra named `more`", "\n"),
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("said", SAID)
+def test_a_line_that_is_said_is_kept_wherever_frames_fall(said: str, frame: str) -> None:
+    pieces = SAID[said]
+    gaps = range(len(pieces))
+    for places in itertools.chain.from_iterable(itertools.combinations(gaps, count) for count in range(4)):
+        for size in (1, 65536):
+            reader = Reader()
+            reader.read(
+                "".join(FRAMES[frame] * (gap in places) + piece for gap, piece in zip(gaps, pieces, strict=True)), size
+            )
+            told = [line.strip() for line in reader.lines if not line.startswith(("Building ", "Downloading "))]
+            assert told == ["".join(pieces).strip()]
+            assert reader.screen.text.strip() == "".join(pieces).strip()
+            reader.read("Prepared 3 packages in 13ms\n", size)  # the next line starts anew
+            assert reader.lines[-1] == "Prepared 3 packages in 13ms"
+
+
+def test_a_line_is_kept_behind_which_the_first_frame_falls() -> None:
+    reader = Reader()
+    reader.read(f"warning: beta is yanked{RESOLVING.format('Resolving dependencies...   ')}\n")
+    assert reader.lines == ["warning: beta is yanked"]
+
+
+def test_what_is_drawn_between_two_frames_is_no_line() -> None:
+    reader = Reader()
+    reader.read("".join(frame * 2 for frame in FRAMES.values()) + CLEAR + "Audited 3 packages\n")
+    assert [line for line in reader.lines if line != "Building foo==1.0"] == [
+        "Downloading numpy (16.13 MiB)",
+        "Audited 3 packages",
+    ]
+
+
+@pytest.mark.parametrize("piece", ["error", "error: ", "hint: x", "cause:" + "x" * 30_000])
+def test_what_is_said_and_drawn_over_without_end_takes_bounded_room(piece: str) -> None:
+    reader = Reader()
+    for _ in range(10):
+        reader.read(f"{piece}{CLEAR}" * 10)
+    assert len(reader.screen._drawn_over) <= 16_384  # nothing else tells
+    reader.read("\n")
+    assert len(reader.screen.text) <= 16_384
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -145,7 +213,26 @@ def test_a_line_is_made_presentable(line: str, shown: str) -> None:
     assert presentable(line) == shown
 
 
-@pytest.mark.parametrize("hostile", ["x" * 1_000_000, "/" * 1_000_000, "a://" * 250_000, "\x1b[" * 500_000])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "x" * 1_000_000,
+        "/" * 1_000_000,
+        "a://" * 250_000,
+        "\x1b[" * 500_000,
+        "⠙" * 1_000_000,
+        "⠙ " * 500_000,
+        "⠙ " + "x " * 500_000,
+        "█" * 1_000_000,
+        "\x1b[1m" * 250_000,
+        "a -" * 333_333,
+        "   Building " * 83_333,
+        " " * 1_000_000,
+        f"error{CLEAR}" * 100_000,
+        f"⠙ error:{CLEAR}" * 70_000,
+    ],
+    ids=lambda hostile: repr(hostile[:16]),
+)
 def test_a_line_of_a_million_characters_is_cut_and_not_pondered(hostile: str) -> None:
     """Where it took quadratic time it would hold the interpreter for hours, and the server with it."""
     told: list[str] = []

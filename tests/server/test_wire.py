@@ -1,5 +1,6 @@
 """Requests that only a raw connection can make: bodies without a length, and bodies that break off."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,19 @@ def chunks(total: int) -> Iterator[bytes]:
         yield b"x" * 65536
 
 
+@contextlib.contextmanager
+def half_an_upload(server: Server) -> Iterator[None]:
+    """An upload that the server has begun to take, and whose client goes away at the end.
+
+    The server is done with it when this ends, lest its file come and go in the middle of another test.
+    """
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(request_head(server, "Content-Length: 500000") + PART + b"x" * 300_000)
+        await_true(lambda: uploads(server), "the upload's file")
+        yield
+    await_true(lambda: not uploads(server), "the removal of the upload's file")
+
+
 def test_a_chunked_upload_over_the_cap_is_refused_and_leaves_no_file(server: Server) -> None:
     answer = server.post("/plugins/upload", data=chunks(3 * LIMIT), headers={"Content-Type": KIND})
     assert answer.status_code == 413
@@ -64,10 +78,9 @@ def test_an_upload_that_announces_far_too_much_is_answered_before_it_comes(serve
 
 
 def test_an_upload_whose_client_goes_away_leaves_no_file(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
-        connection.sendall(request_head(server, "Content-Length: 500000") + PART + b"x" * 300_000)
-        await_true(lambda: uploads(server), "the upload's file")
-    await_true(lambda: not uploads(server), "the removal of the upload's file")
+    with half_an_upload(server):
+        pass
+    assert uploads(server) == []
     assert server.get("/health").ok
 
 
@@ -81,8 +94,7 @@ def test_a_chunked_upload_under_the_cap_is_taken_as_it_is(server: Server) -> Non
 
 
 def test_a_client_that_sends_slowly_keeps_no_one_waiting(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
-        connection.sendall(request_head(server, "Content-Length: 500000") + PART)
+    with half_an_upload(server):
         assert requests.get(f"{server.api}/plugins/uploaded", timeout=PATIENCE_SECONDS).ok
 
 

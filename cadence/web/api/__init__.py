@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from cadence.web.api import answers, installs, plugins, uploads
+from cadence.web.api import answers, comparison, health, installs, plugins, uploads, versions
 from cadence.web.api.openapi import Operation, document
 from cadence.web.api.replies import reply
 
@@ -28,15 +28,37 @@ OPERATIONS = (
         body="check",
     ),
     Operation(
-        "GET", "/plugins/uploaded", uploads.uploaded, "List every installed version", {200: answers.UploadedList}
+        "GET",
+        "/plugins/uploaded",
+        versions.uploaded,
+        "List every installed version, or look for some by words, page by page",
+        {200: versions.UploadedList},
+        (400,),
+        query=versions.SEARCH_QUERY,
+    ),
+    Operation(
+        "GET",
+        "/plugins/uploaded/<name>/<version>",
+        versions.version,
+        "Show one installed version",
+        {200: versions.VersionAnswer},
+        (404,),
     ),
     Operation(
         "DELETE",
         "/plugins/uploaded/<name>/<version>",
-        uploads.delete,
-        "Delete an installed version",
-        {200: answers.Deleted},
+        versions.delete,
+        "Delete an installed version; for a while it can be brought back",
+        {200: versions.DeletedAnswer},
         (404, 409),
+    ),
+    Operation(
+        "GET",
+        "/plugins/uploaded/<name>/<version>/archive",
+        versions.archive,
+        "The archive of a version, as it was uploaded",
+        {200: bytes},
+        (404,),
     ),
     Operation(
         "GET",
@@ -45,6 +67,21 @@ OPERATIONS = (
         "The packages of a version with their hashes, as a requirements.txt",
         {200: str},
         (404,),
+    ),
+    Operation(
+        "GET",
+        "/plugins/deleted",
+        versions.deleted,
+        "List what was deleted and can be brought back",
+        {200: versions.DeletedList},
+    ),
+    Operation(
+        "POST",
+        "/plugins/deleted/<name>/<version>/restore",
+        versions.restore,
+        "Bring a deleted version back as it was",
+        {200: versions.RestoredAnswer},
+        (404, 409, 422, 503, 507),
     ),
     Operation("POST", "/plugins/reload", plugins.reload, "Load every plugin anew", {200: answers.Reload}),
     Operation("GET", "/plugins", plugins.plugins, "List the plugins and how they stand", {200: answers.PluginList}),
@@ -83,6 +120,99 @@ OPERATIONS = (
         (400, 409, 413, 422, 503, 507),
         body="grants",
     ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/activate",
+        versions.activate,
+        "Have an installed version answer",
+        {200: versions.SwitchedAnswer},
+        (400, 404, 409, 413, 422, 503, 507),
+        request=versions.ActivateBody,
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/rollback",
+        versions.roll_back,
+        "Have the version answer that was active before",
+        {200: versions.SwitchedAnswer},
+        (404, 409, 422, 503, 507),
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/pin",
+        versions.pin,
+        "Keep the active version, or another, whatever is uploaded or fails",
+        {200: versions.SwitchedAnswer},
+        (400, 404, 409, 413, 422, 503, 507),
+        request=versions.PinBody,
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/unpin",
+        versions.unpin,
+        "Let a higher version that is uploaded become active again",
+        {200: versions.SwitchedAnswer},
+        (404, 409, 507),
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/disable",
+        versions.disable,
+        "Have nothing of a plugin run until it is enabled",
+        {200: versions.SwitchedAnswer},
+        (404, 409, 507),
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/enable",
+        versions.enable,
+        "Have a plugin answer again",
+        {200: versions.SwitchedAnswer},
+        (404, 409, 422, 503, 507),
+    ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/history",
+        versions.history,
+        "What happened to a plugin: changes of the active version, crashes, failed checks, decisions",
+        {200: versions.HistoryAnswer},
+        (400, 404),
+        query=versions.HISTORY_QUERY,
+    ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/health",
+        health.plugin_health,
+        "How a plugin stands, and its latest health checks",
+        {200: health.HealthAnswer},
+        (404,),
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/health",
+        health.check_health,
+        "Check the health of a plugin now",
+        {200: health.CheckAnswer},
+        (404, 502, 503, 504),
+    ),
+    Operation(
+        "POST",
+        "/plugins/<plugin:name>/self-test",
+        health.self_test,
+        "Run the examples that the tools of a plugin declare",
+        {200: health.SelfTestAnswer},
+        (404, 502, 503, 504),
+    ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/compare",
+        comparison.compare,
+        "What is different between two installed versions, or in one of their files",
+        {200: comparison.ComparisonAnswer},
+        (400, 404),
+        query=comparison.QUERY,
+        required=("from", "to"),
+    ),
     Operation("GET", "/installs", installs.installs, "List the latest installs", {200: answers.InstallList}),
     Operation(
         "GET", "/installs/<install_id>", installs.install, "Follow an install", {200: answers.InstallAnswer}, (404,)
@@ -94,6 +224,15 @@ OPERATIONS = (
         "Cancel an install or a check, in whatever stage it is; nothing of it is left",
         {200: answers.InstallAnswer},
         (404, 409),
+    ),
+    Operation(
+        "POST",
+        "/installs/<install_id>/confirm",
+        uploads.confirm,
+        "Install exactly what a check looked at, without sending it again",
+        {201: answers.Uploaded, 200: answers.Uploaded, 202: answers.Accepted},
+        (400, 404, 409, 410, 413, 422, 503, 507),
+        body="confirm",
     ),
     Operation(
         "GET",
@@ -117,7 +256,7 @@ OPERATIONS = (
         "List the environments of packages, and which versions use them",
         {200: answers.EnvironmentList},
     ),
-    Operation("GET", "/health", plugins.health, "How this server does", {200: answers.Health}),
+    Operation("GET", "/health", health.health, "How this server does", {200: answers.Health}),
 )
 
 

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from cadence.comparison import Comparison
 from cadence.config import SandboxMode
 from cadence.model import Limits, ToolSpec
 from cadence.web.install_views import DependenciesView, InstallView
@@ -53,6 +54,8 @@ class CheckDetails(Struct, frozen=True):
     """What a check found. Without a trial ``tried`` is false, and a sentence in ``warnings`` says why.
 
     ``installed`` is whether this very version is installed already; ``to_install`` says what an install takes.
+    ``comparison`` says what is different from the version that is active, or else the highest; null where none is
+    installed. For ``kept_seconds`` the archive is kept: ``POST /api/v1/installs/{install_id}/confirm`` installs it.
     """
 
     validation: str
@@ -62,7 +65,9 @@ class CheckDetails(Struct, frozen=True):
     dependencies: DependenciesView
     installed: bool
     would_activate: bool
+    comparison: Comparison | None
     to_install: str
+    kept_seconds: float
     install_id: str
     stages: tuple[StageTime, ...]
 
@@ -123,23 +128,6 @@ class UploadedVersion(Struct, frozen=True):
     dependencies_installed: tuple[str, ...]
     environment: str | None
     isolated: bool
-
-
-class UploadedList(Struct, frozen=True, kw_only=True):
-    """Every installed version, by name, the highest first."""
-
-    success: Literal[True] = True
-    plugins: tuple[UploadedVersion, ...]
-
-
-class Deleted(Struct, frozen=True, kw_only=True):
-    """A version that was taken out, and the one that answers in its place."""
-
-    success: Literal[True] = True
-    plugin_name: str
-    plugin_version: str
-    active_version: str | None
-    message: str = "Plugin deleted successfully"
 
 
 class PluginList(Struct, frozen=True, kw_only=True):
@@ -254,12 +242,23 @@ class SandboxAnswer(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """How this server process does: how many plugins answer, start, or failed, and how they are confined."""
+    """How this server process does: how many plugins stand how, and how they are confined.
+
+    ``live`` answer, ``degraded`` answer though their health check fails, ``asleep`` are woken by a call; ``failed``,
+    ``quarantined`` (taken back, with nothing to take their place), ``disabled`` and ``stopped`` do not answer.
+    ``status`` is ``degraded`` when a plugin is degraded, failed or quarantined, or no plugin may run.
+    """
 
     success: Literal[True] = True
     status: Literal["ok", "degraded"]
     version: str
+    safe_mode: bool
     live: int
+    degraded: int
     starting: int
+    asleep: int
     failed: int
+    quarantined: int
+    disabled: int
+    stopped: int
     sandbox: SandboxAnswer

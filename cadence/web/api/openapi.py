@@ -7,8 +7,9 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from flask import Response
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
 from msgspec.json import schema_components
+from msgspec.structs import fields
 
 from cadence.grants import request_schema
 from cadence.web.api.answers import Failure
@@ -17,22 +18,27 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
 #: Every operation may be refused by the guard, or fail on an error of the server.
 _ALWAYS = (403, 500)
+#: What is no JSON: the media type by the type that stands for it in the table.
+_FILES: Mapping[Any, str] = {str: "text/plain", bytes: "application/zip"}
 
 
 class Operation(Struct, frozen=True):
-    """One endpoint: method and rule (as Flask writes it), its view, and what it answers by status: JSON, or text.
+    """One endpoint: method and rule (as Flask writes it), its view, and what it answers by status: JSON, text, a ZIP.
 
-    ``query`` has the parameters of its query string, with a schema of each.
+    ``request`` is the JSON object that its body must be, or may be where all its fields have defaults. ``query`` has
+    the parameters of its query string, with a schema of each; those in ``required`` must be there.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     rule: str
     view: Callable[..., Response]
     summary: str
-    answers: Mapping[int, type[Struct] | type[str]]
+    answers: Mapping[int, type[Struct] | type[str] | type[bytes]]
     errors: tuple[int, ...] = ()
-    body: Literal["upload", "check", "arguments", "grants"] | None = None
+    body: Literal["upload", "check", "arguments", "grants", "confirm"] | None = None
     query: Mapping[str, Mapping[str, Any]] = {}
+    required: tuple[str, ...] = ()
+    request: type[Struct] | None = None
 
 
 _UPLOAD_FIELDS: Mapping[str, dict[str, Any]] = {
@@ -61,9 +67,16 @@ def _form(fields: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
+_CONFIRM_FIELDS = {
+    name: {"type": "boolean", "description": "By default as it was checked"} for name in ("force_overwrite", "activate")
+}
+
 _BODIES: Mapping[str, dict[str, Any]] = {
     "upload": _form(_UPLOAD_FIELDS),
     "check": _form({**_UPLOAD_FIELDS, "trial": _TRIAL}),
+    "confirm": {
+        "content": {"multipart/form-data": {"schema": {"type": "object", "properties": _CONFIRM_FIELDS}}},
+    },
     "arguments": {
         "description": "The tool's arguments, by name",
         "content": {"application/json": {"schema": {"type": "object"}}},
@@ -85,7 +98,8 @@ def document(operations: Sequence[Operation], prefix: str) -> dict[str, Any]:
 
     :param prefix: what stands before every rule.
     """
-    types = [Failure, *dict.fromkeys(type_ for op in operations for type_ in op.answers.values() if type_ is not str)]
+    answered = (type_ for op in operations for type_ in op.answers.values() if type_ not in _FILES)
+    types = [Failure, *dict.fromkeys([*answered, *(op.request for op in operations if op.request)])]
     schemas, components = schema_components(types, ref_template=_REF)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
@@ -108,13 +122,20 @@ def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> d
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in _PARAMETER.findall(operation.rule)
         ]
-        + [{"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()],
+        + [
+            {"name": name, "in": "query", "schema": schema} | ({"required": True} if name in operation.required else {})
+            for name, schema in operation.query.items()
+        ],
         "responses": {
-            str(status): _text(status) if type_ is str else _response(status, by_type[type_])
+            str(status): _file(status, type_) if type_ in _FILES else _response(status, by_type[type_])
             for status, type_ in operation.answers.items()
         }
         | {str(status): _response(status, by_type[Failure]) for status in (*operation.errors, *_ALWAYS)},
     }
+    if operation.request is not None:
+        needed = any(field.default is NODEFAULT for field in fields(operation.request))
+        content = {"application/json": {"schema": by_type[operation.request]}}
+        described["requestBody"] = {"required": needed, "content": content}
     if operation.body is not None:
         described["requestBody"] = _BODIES[operation.body]
     if 202 in operation.answers:
@@ -128,5 +149,5 @@ def _response(status: int, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": HTTPStatus(status).phrase, "content": {"application/json": {"schema": schema}}}
 
 
-def _text(status: int) -> dict[str, Any]:
-    return {"description": HTTPStatus(status).phrase, "content": {"text/plain": {"schema": {"type": "string"}}}}
+def _file(status: int, type_: type) -> dict[str, Any]:
+    return {"description": HTTPStatus(status).phrase, "content": {_FILES[type_]: {"schema": {"type": "string"}}}}

@@ -5,7 +5,6 @@ from msgspec import structs
 
 from cadence.errors import NotFound
 from cadence.grants import MAX_REQUEST_BYTES
-from cadence.sandbox import Sandbox
 from cadence.web.api import answers
 from cadence.web.api.replies import arguments, json_object, reply
 from cadence.web.present import GrantsView
@@ -67,27 +66,3 @@ def reload() -> Response:
     total = done.loaded + done.failed
     message = "Plugins reloaded successfully" if not done.failed else f"{done.failed} of {total} plugins failed"
     return reply(answers.Reload(not done.failed, message, done.loaded, done.healthy, done.failed, done.plugins))
-
-
-def health() -> Response:
-    """How this server process does."""
-    states = [plugin.status for plugin in services().running.live_set.plugins()]
-    failed = states.count("failed")
-    sandbox = parts().sandbox
-    return reply(
-        answers.Health(
-            status="degraded" if failed or (sandbox is not None and sandbox.refuses) else "ok",
-            version=parts().version,
-            live=states.count("live"),
-            starting=states.count("starting"),
-            failed=failed,
-            sandbox=_sandbox_answer(sandbox),
-        )
-    )
-
-
-def _sandbox_answer(known: Sandbox | None) -> answers.SandboxAnswer:
-    """As far as it is known: who asks for health must not be kept waiting by a zygote that warms up."""
-    if known is None:
-        return answers.SandboxAnswer(parts().settings.sandbox)
-    return answers.SandboxAnswer(known.mode, known.complete, known.layers)

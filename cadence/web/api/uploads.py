@@ -1,4 +1,4 @@
-"""Uploads: installing, checking, listing and deleting versions."""
+"""Uploads: installing and checking versions, and what they brought along."""
 
 from flask import Response, request, url_for
 
@@ -34,44 +34,20 @@ def validate() -> Response:
     return reply(body, status)
 
 
+def confirm(install_id: str) -> Response:
+    """Install what a check looked at. Answers as an upload does."""
+    force_overwrite, activate = flag("force_overwrite"), flag("activate")
+    received, options = services().checked(install_id, force_overwrite=force_overwrite, activate=activate)
+    if _wants_no_wait():
+        return _accepted(services().submit(received, options))
+    status, body = outcome_of(services().run(received, options))
+    return reply(body, status)
+
+
 def _options() -> tuple[bool, bool | None, bool]:
     """Whether to overwrite, to activate and to resolve anew; before the file, so that a wrong one leaves none."""
     request.max_content_length = services().max_upload_bytes + _FORM_BYTES
     return flag("force_overwrite") or False, flag("activate"), flag("upgrade") or False
-
-
-def uploaded() -> Response:
-    """List every installed version."""
-    shown = services()
-    return reply(
-        answers.UploadedList(
-            plugins=tuple(
-                answers.UploadedVersion(
-                    name=record.ref.name,
-                    version=record.ref.version,
-                    directory=shown.directory(record.ref),
-                    active=record.active,
-                    description=record.report.metadata.description,
-                    sha256=record.sha256,
-                    size_bytes=record.size_bytes,
-                    installed_at=record.installed_at,
-                    dependencies_installed=record.dependencies_installed,
-                    environment=record.environment,
-                    isolated=record.isolated,
-                )
-                for record in shown.versions()
-            )
-        )
-    )
-
-
-def delete(name: str, version: str) -> Response:
-    """Take one version out."""
-    return reply(
-        answers.Deleted(
-            plugin_name=name, plugin_version=version, active_version=services().delete(PluginRef(name, version))
-        )
-    )
 
 
 def lock(name: str, version: str) -> Response:

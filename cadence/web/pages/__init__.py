@@ -12,8 +12,9 @@ from flask import Blueprint
 
 from cadence.sandbox import remedy
 from cadence.web.install_views import STAGE_LABELS
-from cadence.web.pages import assets, installs, plugin, plugins, system
-from cadence.web.pages.forms import CancelForm
+from cadence.web.pages import assets, comparison, health, installs, plugin, plugins, system, versions
+from cadence.web.pages.accounts import in_json, taken_back
+from cadence.web.pages.forms import CancelForm, ConfirmForm, TokenForm
 from cadence.web.pages.fragments import unless_changed
 from cadence.web.pages.headers import harden, keep_fragments_apart
 from cadence.web.pages.navigation import AREAS
@@ -36,21 +37,34 @@ pages.add_url_rule("/plugins/reload", "reload", plugins.reload, methods=["POST"]
 pages.add_url_rule("/plugins/upload", "upload", installs.upload, methods=["POST"])
 pages.add_url_rule("/plugins/validate", "check", installs.check, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>", "plugin", plugin.plugin)
+pages.add_url_rule("/plugins/<plugin:name>/standing", "plugin_standing", plugin.plugin_standing)
+pages.add_url_rule("/plugins/<plugin:name>/activate", "activate", versions.activate, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/rollback", "roll_back", versions.roll_back, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/pin", "pin", versions.pin, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/unpin", "unpin", versions.unpin, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/disable", "disable", versions.disable, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/enable", "enable", versions.enable, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/health", "check_health", health.check, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/self-test", "self_test", health.self_test, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", plugin.grant, methods=["POST"])
 pages.add_url_rule(
     "/plugins/<plugin:name>/grants/requested", "grant_requested", plugin.grant_requested, methods=["POST"]
 )
 pages.add_url_rule("/plugins/<name>/<version>/lock", "lock", plugin.lock)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])
+pages.add_url_rule("/plugins/<name>/<version>/restore", "restore", versions.restore, methods=["POST"])
 pages.add_url_rule("/installs/<install_id>", "install", installs.install)
 pages.add_url_rule("/installs/<install_id>/log", "install_log", installs.log)
+pages.add_url_rule("/plugins/<plugin:name>/compare", "compare", comparison.compare)
+pages.add_url_rule("/installs/<install_id>/confirm", "confirm", installs.confirm, methods=["POST"])
 pages.add_url_rule("/installs/<install_id>/cancel", "cancel", installs.cancel, methods=["POST"])
 pages.add_url_rule("/system", "system", system.system)
 pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
 
-for words in (exact_time, human_ms, human_size, relative_time):
+for words in (exact_time, human_ms, human_size, in_json, relative_time):
     pages.add_app_template_filter(words)
+pages.add_app_template_filter(comparison.names_as_code)
 
 
 @pages.app_context_processor
@@ -59,10 +73,14 @@ def _shared() -> dict[str, Any]:
     return {
         "areas": AREAS,
         "cancel_form": partial(CancelForm, formdata=None),
+        "confirm_form": partial(ConfirmForm, formdata=None),
         "htmx_url": assets.htmx_url,
         "remedy": remedy,
         "sample_files": sample_files,
+        "safe_mode": services().safe_mode,
         "sandbox": services().sandbox,
         "stage_labels": tuple(STAGE_LABELS.values()),
+        "taken_back": taken_back,
+        "token_form": partial(TokenForm, formdata=None),
         "unless_changed": unless_changed,
     }

@@ -37,6 +37,31 @@ class CancelForm(TokenForm):
     """The wish to end an install."""
 
 
+class ConfirmForm(TokenForm):
+    """The wish to install what a check looked at. ``force_overwrite`` is there where that replaces a version."""
+
+    force_overwrite = BooleanField("Replace the version that is installed")
+
+
+class SwitchForm(TokenForm):
+    """A decision about which version answers.
+
+    ``shown`` is the version that was active when the form was made, empty where none was: somebody else may have
+    decided since. ``version`` is the one it is about, where that is another.
+    """
+
+    shown = StringField()
+    version = StringField()
+
+
+class HealthForm(TokenForm):
+    """The wish to have a plugin looked at."""
+
+
+class RestoreForm(TokenForm):
+    """The wish to bring back a version that was deleted."""
+
+
 class DeleteForm(TokenForm):
     """The confirmation that a version is to be deleted."""
 

@@ -9,6 +9,9 @@ from markupsafe import Markup
 
 from cadence.web.htmx import respond
 
+STOP_POLLING = 286
+"""The status with which htmx takes a fragment and asks for no other (htmx.org/docs, "Polling")."""
+
 
 def tag_of(value: Any) -> str:
     """Return the entity tag, without quotes, of what a fragment shows.

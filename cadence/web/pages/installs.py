@@ -7,15 +7,11 @@ from cadence.errors import CadenceError, NoFileProvided, NotFound
 from cadence.model import CheckOptions, InstallOptions, InstallState, Upload
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.install_views import InstallView
-from cadence.web.pages.forms import CancelForm, UploadForm
-from cadence.web.pages.fragments import conditional, tag_of
+from cadence.web.pages.forms import CancelForm, ConfirmForm, UploadForm
+from cadence.web.pages.fragments import STOP_POLLING, conditional, tag_of
 from cadence.web.pages.problem import problem_of
 from cadence.web.pages.services import services
 from cadence.web.received import uploads_of
-
-STOP_POLLING = 286
-"""The status by which htmx ends the polling of an element (htmx.org/docs, "Polling")."""
-
 
 _MAX_LINE = 10**9
 
@@ -56,6 +52,18 @@ def cancel(install_id: str) -> AnyResponse:
     if is_htmx():
         return respond(install_row(view))
     return redirect(url_for("pages.install", install_id=install_id), 303)
+
+
+def confirm(install_id: str) -> AnyResponse:
+    """``POST /installs/<id>/confirm``: install what a check looked at; the row of that install takes its place."""
+    form = ConfirmForm()
+    form.require_valid()
+    received, options = services().checked(install_id, force_overwrite=True if form.force_overwrite.data else None)
+    confirmed_id = services().submit(received, options)
+    view = services().install(confirmed_id) if is_htmx() else None
+    if view is None:
+        return redirect(url_for("pages.install", install_id=confirmed_id), 303)
+    return respond(install_row(view))
 
 
 def install_row(view: InstallView, *, opened: bool = True) -> str:

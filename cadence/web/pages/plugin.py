@@ -1,25 +1,55 @@
-"""The page of one plugin: what it is, and what it may."""
+"""The page of one plugin: what it is, how it stands, and what it may."""
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
-from cadence.errors import InvalidGrants
+from cadence.errors import InvalidGrants, NotFound
 from cadence.model import PluginRef
 from cadence.web.downloads import lock_file
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import GrantsForm, RequestedForm
+from cadence.web.pages.fragments import STOP_POLLING, conditional
 from cadence.web.pages.grants import EnvField, Errors, as_json, as_texts, errors_of, unmet, with_requested
 from cadence.web.pages.limits import LIMITS
 from cadence.web.pages.services import services
+from cadence.web.pages.standing import SECTION, Said, standing, standing_fields
 from cadence.web.present import GrantsView
 
-_SECTION = "#permissions"
+_PERMISSIONS = "#permissions"
 
 
 def plugin(name: str) -> AnyResponse:
     """``GET /plugins/<name>``: the page."""
     return Response(_page(services().grants(name)))
+
+
+def plugin_standing(name: str) -> AnyResponse:
+    """``GET /plugins/<name>/standing``: the part that follows, 304 when it is as the page has it.
+
+    Once the plugin is gone it says so, and asks no more.
+    """
+    try:
+        html, tag = standing(name)
+    except NotFound:
+        gone = render_template("plugins/partials/gone.html", name=name, deleted=services().deleted(name))
+        return respond(gone, status=STOP_POLLING)
+    return conditional(html, tag)
+
+
+def done(name: str, said: Said) -> AnyResponse:
+    """Answer that something was done: to htmx with the part of the page that follows, else by leading back to it."""
+    if is_htmx():
+        return respond(standing(name, said)[0])
+    flash(" ".join((said.title, *said.sentences)), said.kind)
+    return redirect(url_for("pages.plugin", name=name, _anchor=said.place), 303)
+
+
+def shown(name: str, said: Said, status: int = 200) -> AnyResponse:
+    """Answer with the page or its part, and what was said in it: why nothing was done, or results to be read."""
+    if is_htmx():
+        return respond(standing(name, said)[0], status=status, retarget=SECTION, reswap="outerHTML")
+    return Response(_page(services().grants(name), said=said), status=status)
 
 
 def lock(name: str, version: str) -> AnyResponse:
@@ -69,15 +99,15 @@ def _refused(view: GrantsView, errors: Errors, texts: dict[str, str], status: in
     """The form again as it was filled in, but for secrets, with what is wrong at each field."""
     if is_htmx():
         html = _section(view, errors, texts)
-        return respond(html, status=status, retarget=_SECTION, reswap="outerHTML show:top")
+        return respond(html, status=status, retarget=_PERMISSIONS, reswap="outerHTML show:top")
     return Response(_page(view, errors, texts), status=status)
 
 
-def _page(view: GrantsView, errors: Errors | None = None, texts: dict[str, str] | None = None) -> str:
-    plugin = services().plugin(view.plugin_name)
-    refs = {version.version: PluginRef(plugin.name, version.version) for version in plugin.versions}
-    packages = {version: services().packages(ref) for version, ref in refs.items()}
-    return render_template("plugins/plugin.html", plugin=plugin, packages=packages, **_fields(view, errors, texts))
+def _page(
+    view: GrantsView, errors: Errors | None = None, texts: dict[str, str] | None = None, said: Said | None = None
+) -> str:
+    fields = standing_fields(services().plugin(view.plugin_name), said)
+    return render_template("plugins/plugin.html", **fields, **_fields(view, errors, texts))
 
 
 def _section(

@@ -1,5 +1,7 @@
 """The management page: the list of plugins, deletion, reload."""
 
+from typing import Any
+
 from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -10,6 +12,7 @@ from cadence.web.pages.forms import DeleteForm, ReloadForm, UploadForm
 from cadence.web.pages.fragments import conditional, tag_of
 from cadence.web.pages.sample import SAMPLE_ARCHIVE, sample_archive
 from cadence.web.pages.services import services
+from cadence.web.pages.standing import essence
 from cadence.web.present import PluginView, ReloadView, VersionView
 
 
@@ -25,9 +28,8 @@ def plugins() -> AnyResponse:
 
 def plugin_list() -> AnyResponse:
     """``GET /plugins/list``: the list alone, 304 when it is as the page has it."""
-    views = services().plugins()
-    tag = tag_of(views)
-    return conditional(render_template("plugins/partials/list.html", plugins=views, tag=tag), tag)
+    fields = _listed()
+    return conditional(render_template("plugins/partials/list.html", **fields), fields["tag"])
 
 
 def delete(name: str, version: str) -> AnyResponse:
@@ -39,7 +41,8 @@ def delete(name: str, version: str) -> AnyResponse:
         return _deleted(ref, services().delete(ref))
     plugin, doomed = _find(ref)
     template = "plugins/partials/delete.html" if is_htmx() else "plugins/delete.html"
-    html = render_template(template, plugin=plugin, doomed=doomed, form=form)
+    days = services().deleted_retention_days
+    html = render_template(template, plugin=plugin, doomed=doomed, form=form, days=days)
     return respond(html) if is_htmx() else Response(html)
 
 
@@ -61,11 +64,9 @@ def sample() -> Response:
 
 
 def _page(reloaded: ReloadView | None = None) -> Response:
-    views = services().plugins()
     html = render_template(
         "plugins/page.html",
-        plugins=views,
-        tag=tag_of(views),
+        **_listed(),
         installs=services().recent_installs(),
         reloaded=reloaded,
         upload_form=UploadForm(formdata=None),
@@ -73,6 +74,12 @@ def _page(reloaded: ReloadView | None = None) -> Response:
         max_upload_bytes=services().max_upload_bytes,
     )
     return Response(html)
+
+
+def _listed() -> dict[str, Any]:
+    """What the list shows. What is counted and checked all the time is no part of its tag."""
+    views, deleted = services().plugins(), services().deleted()
+    return {"plugins": views, "deleted": deleted, "tag": tag_of((list(map(essence, views)), deleted))}
 
 
 def _find(ref: PluginRef) -> tuple[PluginView, VersionView]:
@@ -85,8 +92,9 @@ def _find(ref: PluginRef) -> tuple[PluginView, VersionView]:
 
 def _deleted(ref: PluginRef, successor: str | None) -> AnyResponse:
     words = f"{ref.name} {ref.version} was deleted." + (f" {successor} answers now." if successor else "")
+    undo = services().deleted_version(ref)
     if not is_htmx():
-        flash(words)
+        flash({"words": words, "name": ref.name, "version": ref.version} if undo else words, "deleted")  # type: ignore[arg-type]  # any JSON value can be flashed
         return redirect(url_for("pages.plugins"), 303)
-    html = render_template("partials/notice.html", words=words)
+    html = render_template("partials/notice.html", words=words, undo=undo)
     return respond(html, trigger={"plugins-changed": "", "close-dialog": ""})

@@ -5,13 +5,17 @@ from typing import Protocol, cast
 
 from flask import current_app
 
+from cadence.comparison import Comparison, FileDifference
+from cadence.history import CheckRecord
 from cadence.model import InstallOptions, InstallState, Limits, PluginRef, Upload
+from cadence.removal import Restored
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
 from cadence.web.install_views import InstallView
 from cadence.web.packages import Packages
 from cadence.web.present import GrantsView, PluginView, ReloadView
 from cadence.web.system import SystemView
+from cadence.web.version_views import DeletedView, HealthHistory, HistoryEntry, SelfTestView, SwitchedView
 
 EXTENSION = "cadence_pages"
 
@@ -32,6 +36,16 @@ class Services(Protocol):
     @property
     def sandbox(self) -> Sandbox | None:
         """How plugins are confined, ``None`` while that is not known yet. Asking waits for nothing."""
+        ...
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether no plugin runs, because an operator wanted it so."""
+        ...
+
+    @property
+    def deleted_retention_days(self) -> int:
+        """Days in which a deleted version can be brought back."""
         ...
 
     def system(self) -> SystemView:
@@ -103,11 +117,90 @@ class Services(Protocol):
         """
         ...
 
+    def checked(self, check_id: str, *, force_overwrite: bool | None = None) -> tuple[Upload, InstallOptions]:
+        """What a check looked at, given out once to be submitted.
+
+        :raises CadenceError: when there is no such check, it did not pass, or its archive is not here any more.
+        """
+        ...
+
+    def compare(self, name: str, old: str, new: str) -> Comparison:
+        """What is different between two installed versions.
+
+        :raises CadenceError: when one of them is not installed, or they are the same.
+        """
+        ...
+
+    def file_difference(self, name: str, old: str, new: str, path: str) -> FileDifference:
+        """What is different in one of their files. Raises as :meth:`compare`, and when neither has it."""
+        ...
+
+    def activate(self, name: str, version: str) -> SwitchedView:
+        """Have an installed version answer, also one that was taken back.
+
+        :raises CadenceError: when it is not installed or does not load. What answers stays.
+        """
+        ...
+
+    def roll_back(self, name: str) -> SwitchedView:
+        """Have the version answer that was active before. Raises as :meth:`activate`, and when there is none."""
+        ...
+
+    def pin(self, name: str) -> SwitchedView:
+        """Keep the active version, whatever is uploaded or fails."""
+        ...
+
+    def unpin(self, name: str) -> SwitchedView:
+        """Let a higher version that is uploaded take over again."""
+        ...
+
+    def disable(self, name: str) -> SwitchedView:
+        """Have nothing of a plugin run."""
+        ...
+
+    def enable(self, name: str) -> SwitchedView:
+        """Have a plugin answer again. Raises as :meth:`activate`."""
+        ...
+
     def delete(self, ref: PluginRef) -> str | None:
-        """Remove one version: its files, its archive, its entry. Returns the version that answers in its place.
+        """Take one version out. Returns the version that answers in its place.
 
         :raises CadenceError: when it is not there or cannot be removed.
         """
+        ...
+
+    def deleted(self, name: str | None = None) -> Sequence[DeletedView]:
+        """What was deleted and can be brought back, of one plugin or of all, the latest first."""
+        ...
+
+    def deleted_version(self, ref: PluginRef) -> DeletedView | None:
+        """One version that was deleted and can be brought back, None where it cannot."""
+        ...
+
+    def restore(self, ref: PluginRef) -> Restored:
+        """Bring a deleted version back.
+
+        :raises CadenceError: when it cannot be.
+        """
+        ...
+
+    def health(self, name: str) -> HealthHistory:
+        """How a plugin stands, with its latest checks. Wakes nothing.
+
+        :raises NotFound: when it is not installed.
+        """
+        ...
+
+    def check_health(self, name: str) -> CheckRecord:
+        """Check the health of a plugin now. Raises as a call of a tool does."""
+        ...
+
+    def self_test(self, name: str) -> SelfTestView:
+        """Run the examples of a plugin's tools. Raises as a call of a tool does."""
+        ...
+
+    def history(self, name: str) -> Sequence[HistoryEntry]:
+        """What happened to a plugin, newest first."""
         ...
 
     def reload(self) -> ReloadView:

@@ -33,8 +33,8 @@ class CheckedClient(FlaskClient):
 def _check(method: str, rule: str, response: TestResponse) -> None:
     judge = Document(document(OPERATIONS, PREFIX))
     operation = judge.operation(method, rule)
-    if operation is not None and response.content_type.startswith("text/plain"):
-        assert "text/plain" in operation["responses"][str(response.status_code)]["content"]
+    if operation is not None and (file := response.content_type.partition(";")[0]) in ("text/plain", "application/zip"):
+        assert file in operation["responses"][str(response.status_code)]["content"]
     elif operation is not None:
         assert response.content_type == JSON
         assert judge.faults(operation, response.status_code, response.json) == [], f"{method} {rule}: {response.text}"

@@ -21,7 +21,7 @@ def test_an_unknown_address_is_not_found_in_json(client: FlaskClient, path: str,
     [
         ("POST", "/plugins/uploaded", {"GET"}),
         ("PUT", "/plugins/upload", {"POST"}),
-        ("GET", "/plugins/uploaded/demo_plugin/1.0.0", {"DELETE"}),
+        ("POST", "/plugins/uploaded/demo_plugin/1.0.0", {"DELETE", "GET"}),
         ("GET", "/plugins/demo_plugin/tools/add", {"POST"}),
         ("DELETE", "/installs", {"GET"}),
         ("POST", "/openapi.json", {"GET"}),

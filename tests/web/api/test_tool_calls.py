@@ -196,7 +196,10 @@ def test_a_tool_that_does_not_answer_ends_at_its_deadline(failing: FlaskClient) 
 
 
 def test_a_plugin_that_is_down_is_unavailable_with_the_reason(failing: FlaskClient, parts: Parts) -> None:
-    # Each end of the worker makes the next restart wait longer; soon it is longer than a call would wait.
+    # Pinned, it is not taken back. Each end of the worker makes the next restart wait longer; soon it is longer than a
+    # call would wait.
+    failing.post("/api/v1/plugins/demo_plugin/pin")
+
     def is_down() -> bool:
         return call(failing, "fail", {"how": "exit"}).status_code == 503
 

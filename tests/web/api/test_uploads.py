@@ -7,6 +7,7 @@ from werkzeug.test import TestResponse
 from cadence.intake.upload import UploadFile
 from cadence.model import InstallState, PluginRef
 from cadence.parts import Parts
+from cadence.storage.database import utc_now
 from tests.building import archive_bytes, plugin_files
 from tests.dependencies.shelf import Shelf
 from tests.web.api.asking import call, install, refused, traces, upload
@@ -82,12 +83,15 @@ def test_a_deleted_version_is_gone_and_the_one_before_answers(client: FlaskClien
     install(client, "1.1.0")
     answer = client.delete("/api/v1/plugins/uploaded/demo_plugin/1.1.0")
     assert answer.status_code == 200
-    assert answer.get_json() == {
+    body = answer.get_json()
+    assert body.pop("restorable_until") > utc_now()
+    assert body == {
         "success": True,
         "message": "Plugin deleted successfully",
         "plugin_name": "demo_plugin",
         "plugin_version": "1.1.0",
         "active_version": "1.0.0",
+        "restore": "/api/v1/plugins/deleted/demo_plugin/1.1.0/restore",
     }
     assert traces(parts) == before
     assert call(client).get_json()["plugin_version"] == "1.0.0"

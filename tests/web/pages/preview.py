@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
@@ -42,6 +41,7 @@ from cadence.web.install_views import CHECK_STAGES, InstallView, install_view
 from cadence.web.packages import Packages
 from cadence.web.pages import EXTENSION, pages, problem_page
 from cadence.web.present import (
+    STATUS_LABELS,
     GrantsShown,
     GrantsView,
     PluginStatus,
@@ -53,15 +53,11 @@ from cadence.web.present import (
 )
 from cadence.web.system import SystemView
 from cadence_sdk._runtime.report import Layer
+from tests.web.pages.preview_versions import MadeUpVersions, ago
 
 ROOT = Path(__file__).parents[3]
 MAX_UPLOAD_BYTES = 256 * 1024
 MILLISECONDS = (3.2, 6.8, 0.4, 11.6, 1840.0, 212.0, 5.1, 2.2)
-
-
-def ago(**distance: float) -> str:
-    """A moment in the past, as the index writes it."""
-    return (datetime.now(UTC) - timedelta(**distance)).isoformat()
 
 
 def version(number: str, *, active: bool = True, name: str = "math_plugin", **more: Any) -> VersionView:
@@ -81,7 +77,7 @@ def plugin(name: str = "math_plugin", status: PluginStatus = "live", **more: Any
     values: dict[str, Any] = {
         "version": "1.0.0",
         "description": "Exact arithmetic, roots and statistics for numbers of any size.",
-        "status_words": {"live": "Answering", "starting": "Starting"}.get(status, ""),
+        "status_words": STATUS_LABELS[status] if status in ("live", "starting", "asleep") else "",
         "capabilities": ("arithmetic", "statistics"),
         "tools": (
             ToolSpec("add", "Add two numbers.", {}),
@@ -129,7 +125,7 @@ class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no
         return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
 
 
-class MadeUpServices:
+class MadeUpServices(MadeUpVersions):
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
@@ -139,7 +135,7 @@ class MadeUpServices:
     max_upload_bytes = MAX_UPLOAD_BYTES
 
     def __init__(self, installed: Sequence[PluginView] = ()) -> None:
-        self.installed = list(installed)
+        super().__init__(installed)
         self.records: dict[str, InstallRecord] = {}
         self.shown: list[InstallView] = []
         self.options: list[InstallOptions] = []
@@ -164,13 +160,6 @@ class MadeUpServices:
             archive_dir="/srv/cadence/instance/store_archived",
             servers=(4711,),
         )
-
-    def plugin(self, name: str) -> PluginView:
-        """One of what is installed."""
-        for view in self.installed:
-            if view.name == name:
-                return view
-        raise NotFound(f"No plugin {name!r} is installed.")
 
     def grants(self, name: str) -> GrantsView:
         """What a plugin was granted in this run."""
@@ -244,16 +233,6 @@ class MadeUpServices:
         if record.state is InstallState.RUNNING and "stuck" not in record.filename:
             self.records[install_id] = self._moved_on(record)
         return install_view(record)
-
-    def delete(self, ref: PluginRef) -> str | None:
-        """Delete a version; the highest that is left answers in its place."""
-        for index, view in enumerate(self.installed):
-            kept = tuple(one for one in view.versions if one.version != ref.version)
-            if view.name == ref.name and len(kept) < len(view.versions):
-                changed = msgspec.structs.replace(view, versions=kept)
-                self.installed[index : index + 1] = [changed] if kept else []
-                return kept[0].version if kept else None
-        raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
 
     def reload(self) -> ReloadView:
         """Return the result this was given."""

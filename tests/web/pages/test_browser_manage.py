@@ -1,6 +1,10 @@
 """Deleting, reloading, and the list that keeps itself true."""
 
-from playwright.sync_api import expect
+import threading
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
 
 from cadence.web.present import ReloadedPlugin, ReloadView
 from tests.web.pages.conftest import OpenPage
@@ -23,6 +27,55 @@ def test_a_version_is_deleted_by_keyboard_after_a_confirmation(open_page: OpenPa
     expect(page.locator(".plugin")).to_have_count(1)
     expect(page.get_by_role("heading", name="Installed plugins")).to_be_focused()
     assert [view.name for view in services.installed] == ["other"]
+
+
+def refresh(page: Page) -> None:
+    """Have the list look for changes now, as it does every few seconds."""
+    page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+
+
+def test_the_focus_goes_to_the_list_though_that_knows_of_the_deletion_before_the_answer_comes(
+    open_page: OpenPage, services: MadeUpServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.installed[:] = [plugin(), plugin("other")]
+    deleted, answer = threading.Event(), threading.Event()
+    delete = services.delete
+
+    def delete_slowly(*arguments: Any) -> Any:
+        successor = delete(*arguments)
+        deleted.set()
+        answer.wait()
+        return successor
+
+    monkeypatch.setattr(services, "delete", delete_slowly)
+    page = open_page()
+    page.get_by_role("link", name="Delete math_plugin 1.0.0").press("Enter")
+    page.get_by_role("button", name="Delete math_plugin 1.0.0").press("Enter")
+    try:
+        assert deleted.wait(60)
+        refresh(page)
+        expect(page.locator(".plugin")).to_have_count(1)
+        expect(page.get_by_role("dialog")).to_be_visible()
+    finally:
+        answer.set()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("heading", name="Installed plugins")).to_be_focused()
+
+
+def test_escape_returns_the_focus_though_the_list_has_changed_meanwhile(
+    open_page: OpenPage, services: MadeUpServices
+) -> None:
+    page = open_page()
+    link = page.get_by_role("link", name="Delete math_plugin 1.0.0")
+    link.press("Enter")
+    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    services.installed.append(plugin("other"))
+    refresh(page)
+    expect(page.locator(".plugin")).to_have_count(2)
+    expect(page.get_by_role("link", name="Keep it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(link).to_be_focused()
 
 
 def test_escape_keeps_the_plugin_and_returns_the_focus(open_page: OpenPage, services: MadeUpServices) -> None:

@@ -71,7 +71,7 @@ def test_without_scripts_the_same_is_done_with_plain_forms(open_page: OpenPage, 
     page = open_page(java_script_enabled=False)
     page.get_by_label("Choose plugin archives").set_input_files(example())
     page.get_by_role("button", name="Upload Plugin").click()
-    expect(page.get_by_text("math_plugin 1.0.0 is installed and answers now.").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("math_plugin 1.0.0 is installed and answers now.").first).to_be_visible()
     assert call_add(app) == 5
     page.goto(re.sub(r"/installs/.*", "/plugins", page.url))
     page.get_by_role("link", name="Delete math_plugin 1.0.0").click()
@@ -127,3 +127,62 @@ def test_the_system_page_shows_the_layers_of_this_host(open_page: OpenPage, zygo
     rows = page.get_by_role("table", name="Sandbox").get_by_role("row")
     expect(rows).to_have_count(1 + len(zygote.layers))
     expect(page.get_by_text("512 MiB")).to_be_visible()
+
+
+ANSWERING = """
+    from cadence_sdk import example, tool
+
+    @example(returns={version!r})
+    @tool
+    def which() -> str:
+        "Which version answers."
+        return {version!r}
+
+    TOOLS = [which]
+"""
+
+
+def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: OpenPage, app: Flask) -> None:
+    client = app.test_client()
+    for version in ("1.0.0", "1.1.0"):
+        content = archive_bytes(plugin_files(version=version, tools=ANSWERING.format(version=version)))
+        fields = {"file": (io.BytesIO(content), f"demo_plugin-{version}.zip")}
+        assert client.post("/api/v1/plugins/upload", data=fields).status_code == 201
+
+    def answers(version: str) -> bool:
+        body = client.post("/api/v1/plugins/demo_plugin/tools/which").get_json()
+        return bool(body.get("result") == version == body.get("plugin_version"))
+
+    page = open_page("/plugins/demo_plugin")
+
+    def press(name: str) -> None:
+        page.get_by_role("button", name=name, exact=True).press("Enter")
+
+    saved, heading = page.locator(".saved"), page.locator("#plugin-title")
+    expect(heading).to_have_text("demo_plugin 1.1.0")
+    press("Activate demo_plugin 1.0.0")
+    expect(saved).to_be_focused()
+    expect(heading).to_have_text("demo_plugin 1.0.0")
+    assert answers("1.0.0")
+    press("Roll back to 1.1.0")
+    expect(heading).to_have_text("demo_plugin 1.1.0")
+    assert answers("1.1.0")
+    press("Check now")
+    expect(saved).to_contain_text("1.1.0 is healthy.")
+    press("Test its tools")
+    expect(page.get_by_role("list", name="Examples of the tools of demo_plugin 1.1.0")).to_contain_text("Passed")
+    page.get_by_role("link", name="Delete demo_plugin 1.1.0").press("Enter")
+    dialog = page.get_by_role("dialog", name="Delete demo_plugin 1.1.0?")
+    expect(dialog).to_contain_text("1.0.0 takes its place.")
+    dialog.get_by_role("button", name="Delete demo_plugin 1.1.0").press("Enter")
+    expect(heading).to_have_text("demo_plugin 1.0.0")
+    assert answers("1.0.0")
+    undo = page.locator("#notices").get_by_role("button", name="Undo the deletion of demo_plugin 1.1.0")
+    undo.press("Enter")
+    notice = page.locator("#notices").get_by_text("demo_plugin 1.1.0 is back and is active again.")
+    expect(notice).to_be_focused()
+    expect(heading).to_have_text("demo_plugin 1.1.0")
+    assert answers("1.1.0")
+    history = page.locator("#history")
+    for words in ("1.0.0 was activated", "1.1.0 is active again", "1.1.0 was deleted", "1.1.0 was brought back"):
+        expect(history).to_contain_text(words)

@@ -237,7 +237,7 @@ def test_the_confirmation_names_what_a_deletion_destroys(client: FlaskClient) ->
 def test_the_confirmation_names_the_versions_that_stay(client: FlaskClient, services: MadeUpServices) -> None:
     services.installed[:] = [plugin(versions=(version("2.0"), version("1.0.0", active=False)))]
     page = client.get("/plugins/math_plugin/2.0/delete").text
-    assert "It is the version that answers now. 1.0.0 stays installed." in page
+    assert "It is the version that answers now. 1.0.0 takes its place." in page
     assert "only version" not in page
 
 

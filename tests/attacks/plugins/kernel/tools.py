@@ -6,6 +6,7 @@ import socket
 import stat
 import struct
 import termios
+from concurrent.futures import ThreadPoolExecutor
 from fcntl import ioctl
 
 from cadence_sdk import tool
@@ -166,6 +167,13 @@ def answer_own_calls() -> int:
 @tool
 def clear_filters(host: str, port: int, text: str) -> None:
     """Take every filter off, or put one that allows everything on top, then send."""
+    # In a thread that ends with it: Landlock, once it is asked for, lets no thread mount any more that asked, and this
+    # one makes other attacks too.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_clear_filters, host, port, text).result()
+
+
+def _clear_filters(host: str, port: int, text: str) -> None:
     for attempt in (
         lambda: _libc.prctl(38, 0, 0, 0, 0),
         lambda: _libc.prctl(22, 0, 0, 0, 0),

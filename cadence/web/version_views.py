@@ -1,0 +1,334 @@
+"""What pages and JSON API show of versions and health over time: frozen values, and how they come from records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from msgspec import Struct
+
+from cadence.errors import NotFound
+from cadence.history import (
+    Activation,
+    ActivationCause,
+    CheckKind,
+    CheckRecord,
+    DeletedVersion,
+    Event,
+    EventKind,
+    PluginState,
+)
+from cadence.model import ExampleResult, VersionRecord
+from cadence.runtime.mender import unhealthy_words
+from cadence.runtime.slot import LivePlugin
+from cadence.storage.index import Index
+from cadence.switching import Switched
+from cadence.web.present import HealthState, HealthView, LastCheck, PluginStatus
+
+ACTIVATION_LABELS: Mapping[ActivationCause, str] = {
+    ActivationCause.INSTALL: "Installed and activated",
+    ActivationCause.ACTIVATE: "Activated",
+    ActivationCause.ROLLBACK: "Rolled back",
+    ActivationCause.AUTOMATIC_ROLLBACK: "Rolled back by itself",
+    ActivationCause.FALLBACK: "Took the place of a deleted version",
+    ActivationCause.RESTORE: "Restored and activated",
+}
+NONE_ACTIVE_LABEL = "No version active any more"
+
+EVENT_LABELS: Mapping[EventKind, str] = {
+    EventKind.CRASHED: "Crashed",
+    EventKind.TIMED_OUT: "Missed a deadline",
+    EventKind.START_FAILED: "Did not start",
+    EventKind.CHECK_FAILED: "Health check failed",
+    EventKind.RECOVERED: "Recovered",
+    EventKind.ROLLED_BACK: "Rolled back",
+    EventKind.QUARANTINED: "Taken back",
+    EventKind.ACTIVATED: "Activated",
+    EventKind.DISABLED: "Disabled",
+    EventKind.ENABLED: "Enabled",
+    EventKind.PINNED: "Pinned",
+    EventKind.UNPINNED: "Unpinned",
+    EventKind.DELETED: "Deleted",
+    EventKind.RESTORED: "Restored",
+}
+
+#: Events that tell of a change of the active version, which the history of activations has too.
+_CHANGES = frozenset({EventKind.ACTIVATED, EventKind.ROLLED_BACK})
+#: Both are written in one transaction, one right after the other: so many seconds lie between them at most.
+_SAME_CHANGE_SECONDS = 0.5
+
+HEALTH_STATES: Mapping[PluginStatus, HealthState] = {
+    "live": "healthy",
+    "degraded": "degraded",
+    "starting": "starting",
+    "asleep": "asleep",
+    "failed": "failed",
+    "quarantined": "quarantined",
+    "disabled": "disabled",
+    "stopped": "stopped",
+}
+
+
+class HistoryEntry(Struct, frozen=True):
+    """Something that happened to a plugin. ``at`` is UTC, ISO 8601.
+
+    ``kind`` is an :class:`~cadence.history.ActivationCause` where the active version changed (then ``changed`` is
+    true, ``version`` the one that was active from then on, null for none, and ``previous_version`` the one before) and
+    an :class:`~cadence.history.EventKind` otherwise. ``label`` says it in a few words, ``words`` why.
+    """
+
+    at: str
+    kind: str
+    label: str
+    version: str | None
+    words: str = ""
+    changed: bool = False
+    previous_version: str | None = None
+
+
+class HealthHistory(Struct, frozen=True):
+    """How a plugin stands, and its latest checks, newest first."""
+
+    plugin_name: str
+    plugin_version: str
+    status: PluginStatus
+    status_words: str
+    health: HealthView
+    is_new: bool
+    checks: tuple[CheckRecord, ...] = ()
+
+
+class SwitchedView(Struct, frozen=True):
+    """What came of a decision: the version that is active now and the one before it, and ``message`` in words."""
+
+    plugin_name: str
+    plugin_version: str | None
+    previous_version: str | None
+    pinned: bool
+    disabled: bool
+    message: str
+
+
+class DeletedView(Struct, frozen=True):
+    """A deleted version that can be brought back until ``expires_at`` (UTC, ISO 8601).
+
+    ``was_active`` is whether it answered when it was deleted, and thus would again.
+    """
+
+    name: str
+    version: str
+    description: str
+    deleted_at: str
+    expires_at: str
+    was_active: bool
+    size_bytes: int
+
+
+class SelfTestView(Struct, frozen=True):
+    """What came of the examples that the tools of a plugin declare."""
+
+    plugin_name: str
+    plugin_version: str
+    passed: int
+    failed: int
+    message: str
+    examples: tuple[ExampleResult, ...] = ()
+
+
+class Standing(Struct, frozen=True):
+    """How a plugin stands: the part of a :class:`~cadence.web.present.PluginView` that changes by itself."""
+
+    status: PluginStatus
+    words: str
+    health: HealthView
+
+
+def standing_of(
+    records: Sequence[VersionRecord], live: LivePlugin | None, state: PluginState, *, safe_mode: bool = False
+) -> Standing:
+    """How a plugin stands.
+
+    :param records: its versions, at least one, the highest first.
+    :param live: what the live set of this process has of it.
+    :param state: what operators decided.
+    :param safe_mode: whether nothing runs in this process.
+    """
+    status, words = _status(records, live, state, safe_mode=safe_mode)
+    return Standing(status, words, HealthView(HEALTH_STATES[status], last_check(records, live)))
+
+
+def last_check(records: Sequence[VersionRecord], live: LivePlugin | None) -> LastCheck:
+    """The latest check that is known without asking the index; at first that of the trial."""
+    record = live.record if live else next((one for one in records if one.active), records[0])
+    report = live.health if live else record.report.health
+    at = (live.checked_at if live else None) or record.installed_at
+    return LastCheck(report.healthy, "" if report.healthy else unhealthy_words(report), report.ms, at)
+
+
+def _status(
+    records: Sequence[VersionRecord], live: LivePlugin | None, state: PluginState, *, safe_mode: bool
+) -> tuple[PluginStatus, str]:
+    active = next((record for record in records if record.active), None)
+    if state.disabled:
+        return "disabled", "Disabled. Nothing of it runs until it is enabled."
+    if active is None:
+        return _without_active(records)
+    if safe_mode:
+        return "stopped", "Not running, because the server is in safe mode"
+    if live is None:
+        return "starting", "Starting"
+    return live.status, _live_words(live)
+
+
+def _without_active(records: Sequence[VersionRecord]) -> tuple[PluginStatus, str]:
+    bad = next((record for record in records if record.quarantine), None)
+    if bad is None:
+        return "stopped", "Not active"
+    return "quarantined", f"{bad.ref.version} was taken back: {bad.quarantine}"
+
+
+def _live_words(live: LivePlugin) -> str:
+    if live.status == "live":
+        return f"Answering. {live.error}" if live.error else "Answering"
+    if live.status == "degraded":
+        return f"Answering. {live.error or unhealthy_words(live.health)}"
+    if live.status == "asleep":
+        return "Asleep"
+    return live.error or "Starting"
+
+
+def trial_check(record: VersionRecord) -> CheckRecord:
+    """The health check of a version's trial, which is the first."""
+    report = record.report.health
+    words = "" if report.healthy else unhealthy_words(report)
+    return CheckRecord(
+        record.ref.version, record.installed_at, CheckKind.TRIAL, report.healthy, report.ms, words, report.checks
+    )
+
+
+def known_history(index: Index, name: str, limit: int) -> list[HistoryEntry]:
+    """What the index knows of a plugin's past, newest first, also of one that was deleted.
+
+    :raises NotFound: when nothing is known, and it is not installed.
+    """
+    entries = history_of(index.activations(name, limit), index.events(name, limit), limit)
+    if not entries and index.plugin_state(name) is None:
+        raise NotFound(f"No plugin {name!r} is installed.")
+    return entries
+
+
+def history_of(activations: Iterable[Activation], events: Iterable[Event], limit: int) -> list[HistoryEntry]:
+    """Both as one history, newest first. What both tell of is in it once.
+
+    :param activations: newest first, as the events.
+    :param limit: how many entries at most.
+    """
+    changes, happened = list(activations), list(events)
+    told = {event.n: change for event in happened if (change := _change_of(event, changes)) is not None}
+    words = {id(change): event.words for event in happened if (change := told.get(event.n)) is not None}
+    both = merge(
+        (_of_activation(change, words.get(id(change)) or change.words) for change in changes),
+        (_of_event(event) for event in happened if event.n not in told),
+        key=lambda entry: entry.at,
+        reverse=True,
+    )
+    return list(islice(both, limit))
+
+
+def _change_of(event: Event, changes: Sequence[Activation]) -> Activation | None:
+    """The change of the active version that an event tells of."""
+    if event.kind not in _CHANGES:
+        return None
+    same = [change for change in changes if change.version == event.version]
+    nearest = min(same, key=lambda change: _seconds_between(change.at, event.at), default=None)
+    is_it = nearest is not None and _seconds_between(nearest.at, event.at) <= _SAME_CHANGE_SECONDS
+    return nearest if is_it else None
+
+
+def _seconds_between(one: str, other: str) -> float:
+    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
+
+
+def _of_activation(activation: Activation, words: str) -> HistoryEntry:
+    label = ACTIVATION_LABELS[activation.cause] if activation.version is not None else NONE_ACTIVE_LABEL
+    return HistoryEntry(
+        at=activation.at,
+        kind=activation.cause,
+        label=label,
+        version=activation.version,
+        words=words,
+        changed=True,
+        previous_version=activation.previous_version,
+    )
+
+
+def _of_event(event: Event) -> HistoryEntry:
+    return HistoryEntry(event.at, event.kind, EVENT_LABELS[event.kind], event.version, event.words)
+
+
+def activated_words(switched: Switched) -> str:
+    """A change of the active version in a sentence or two."""
+    previous = switched.previous_version
+    place = f", in the place of {previous}" if previous not in (None, switched.version) else ""
+    return f"{switched.name} {switched.version} is active now{place}.{_but(switched)}"
+
+
+def pinned_words(switched: Switched) -> str:
+    """A pin in a sentence or two."""
+    words = f"{switched.name} {switched.version} is pinned: it stays active, whatever is uploaded or fails."
+    return words + _but(switched)
+
+
+def unpinned_words(switched: Switched) -> str:
+    """The end of a pin in a sentence."""
+    return f"{switched.name} is not pinned any more: a higher version that is uploaded becomes active."
+
+
+def disabled_words(switched: Switched) -> str:
+    """That a plugin is disabled, in a sentence."""
+    return f"{switched.name} is disabled: nothing of it runs until it is enabled."
+
+
+def enabled_words(switched: Switched) -> str:
+    """That a plugin is enabled, in a sentence."""
+    if switched.version is None:
+        return f"{switched.name} is enabled, but no version of it is active."
+    return f"{switched.name} is enabled: {switched.version} answers again."
+
+
+def _but(switched: Switched) -> str:
+    return " It does not answer, because the plugin is disabled." if switched.state.disabled else ""
+
+
+def switched_view(switched: Switched, message: str) -> SwitchedView:
+    """What came of a decision, as it is shown."""
+    state = switched.state
+    return SwitchedView(
+        switched.name, switched.version, switched.previous_version, state.pinned, state.disabled, message
+    )
+
+
+def deleted_view(deleted: DeletedVersion) -> DeletedView:
+    """A deleted version as it is shown."""
+    return DeletedView(
+        name=deleted.ref.name,
+        version=deleted.ref.version,
+        description=deleted.description,
+        deleted_at=deleted.deleted_at,
+        expires_at=deleted.expires_at,
+        was_active=deleted.was_active,
+        size_bytes=deleted.size_bytes,
+    )
+
+
+def self_test_view(name: str, version: str, examples: Sequence[ExampleResult]) -> SelfTestView:
+    """The results of examples as they are shown."""
+    passed = sum(example.passed for example in examples)
+    failed = len(examples) - passed
+    if not examples:
+        message = "No tool of this plugin declares an example"
+    elif failed:
+        message = f"{failed} of {len(examples)} examples failed"
+    else:
+        message = f"{passed} {'example' if passed == 1 else 'examples'} passed"
+    return SelfTestView(name, version, passed, failed, message, tuple(examples))
