@@ -73,7 +73,7 @@ def math_variant(folder: Path, name: str, dependency: str) -> Path:
     for file in target.glob("*.*"):
         file.write_text(file.read_text().replace(MATH.name, name))
     _replace(target / "plugin.py", "dependencies=[", f'dependencies=["{dependency}", ')
-    _replace(target / "tools.py", "from cadence_sdk import tool\n", f"import {module}\nfrom cadence_sdk import tool\n")
+    _replace(target / "tools.py", "from cadence_sdk import ", f"import {module}\nfrom cadence_sdk import ")
     return packed(target, folder)
 
 

@@ -246,9 +246,11 @@ class Worker:
         try:
             return self._channel.request(build, timeout)
         except ChannelGone:
-            # Nothing was sent, so another worker may be asked without doing anything twice.
-            self.kill("it closed its channel")
-            self.ended.wait(_EXIT_NOTICE_SECONDS)
+            # Nothing was sent, so another worker may be asked without doing anything twice. Mostly it has ended by
+            # itself, and how it did is about to be known.
+            if not self.ended.wait(_EXIT_NOTICE_SECONDS):
+                self.kill("it closed its channel")
+                self.ended.wait(_EXIT_NOTICE_SECONDS)
             raise Draining from None
         except MessageTooLarge as refused:
             raise RequestTooLarge(f"The arguments of {what} have {refused}.", ref=self.ref) from None

@@ -18,6 +18,7 @@ from cadence.model import CheckOptions, InstallOptions, InstallRecord, InstallSt
 from cadence.parts import Parts
 from cadence.progress import Cancellation, Progress
 from cadence.runs import NotCancellable
+from cadence.storage.commits import Publication
 from cadence.storage.index import Index
 from cadence.storage.locks import plugin_lock
 from cadence.storage.staging import Staging
@@ -211,10 +212,10 @@ def test_an_install_that_is_committed_cannot_be_cancelled_and_succeeds(
 ) -> None:
     mark_published, go_on = Index.mark_published, threading.Event()
 
-    def held(self: Index, *arguments: Any) -> None:
+    def held(self: Index, *arguments: Any) -> Publication:
         entered.set()
         assert go_on.wait(PATIENCE_SECONDS)
-        mark_published(self, *arguments)
+        return mark_published(self, *arguments)
 
     monkeypatch.setattr(Index, "mark_published", held)
     install_id = submit(parts)

@@ -17,7 +17,7 @@ import requests
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "flask", "--app", str(ROOT / "app.py")]
 #: For ever, for a test: what has not happened by then never will.
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def environment(instance: Path, **settings: str) -> dict[str, str]:
