@@ -14,6 +14,7 @@ from cadence.config import Settings
 from cadence.dependencies.environment import Environments
 from cadence.errors import ConfigurationError
 from cadence.running import Running
+from cadence.runtime.log_files import LogFiles
 from cadence.runtime.zygote import Zygote
 from cadence.sandbox import Sandbox, at_first
 from cadence.storage.folders import PASSAGE, PRIVATE, make_folder
@@ -39,6 +40,7 @@ class Parts:
         self.index = Index.open(settings.instance / "index.db")
         self.store = Store(settings.plugin_dir, settings.archive_dir)
         self.environments = Environments(settings.instance / "environments")
+        self.log_files = LogFiles(settings.instance / "logs", settings.max_log_bytes)
         self._starting = threading.Lock()
         self._running: Running | None = None
 

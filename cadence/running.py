@@ -30,6 +30,7 @@ from cadence.runtime.gateway import Gateway
 from cadence.runtime.health import Policy
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.live_set import LiveSet
+from cadence.runtime.log_files import LogFiles
 from cadence.runtime.logs import Logs
 from cadence.runtime.mender import Rules
 from cadence.runtime.notification import receive_listener
@@ -69,7 +70,8 @@ class Running:
             make_folder(folder, PASSAGE)
         self.recovery = recover(index, store, self._rebuild)
         self.supervisor = Supervisor()
-        self.logs = Logs(settings.max_log_bytes, settings.max_log_bytes_per_second)
+        log_files = LogFiles(settings.instance / "logs", settings.max_log_bytes)
+        self.logs = Logs(settings.max_log_bytes, settings.max_log_bytes_per_second, log_files)
         self.zygote = zygote or Zygote(confine=settings.sandbox is not SandboxMode.OFF)
         self._owns_zygote = zygote is None
         self.bare_zygote = Zygote(confine=self.zygote.confines, bare=True)
@@ -100,7 +102,11 @@ class Running:
             settings.deleted_retention_days,
             self.housekeeper.request,
         )
-        self.housekeeper.chores = (self.remover.purge, lambda: index.prune_history(settings.history_days))
+        self.housekeeper.chores = (
+            self.remover.purge,
+            lambda: index.prune_history(settings.history_days),
+            lambda: self.logs.tidy(self._known_names()),
+        )
         self.granter = Granter(index, self.live_set, self._launch_of, settings.limits)
         self.installer = self._installer()
         self.adopter = Adopter(index, store, self.live_set, self.examiner)
@@ -252,6 +258,11 @@ class Running:
             rebuild=self._rebuild,
             tidy=self.housekeeper.request,
         )
+
+    def _known_names(self) -> set[str]:
+        """The plugins that are installed, or were and can be brought back."""
+        deleted = {version.ref.name for version in self._index.deleted_versions()}
+        return deleted | self._index.plugin_states().keys()
 
     def _launch_of(self, record: VersionRecord) -> Launch:
         environment = self.environments.path(record.environment) if record.environment else None

@@ -4,6 +4,7 @@
   "use strict";
 
   const MAX_SENDING = 2;
+  const MAX_LOG_LINES = 2000;
   const $ = (selector, root = document) => root.querySelector(selector);
 
   // Words. The steps are those of cadence/web/present.py.
@@ -90,7 +91,11 @@
   document.addEventListener("htmx:afterSwap", (event) => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     opened = [];
-    for (const [log, top] of scrolled) log.scrollTop = Math.min(top, log.scrollHeight);
+    for (const [log, top] of scrolled) {
+      // One that is followed for days holds no more than a reader would scroll back through.
+      while (top === Infinity && log.childElementCount > MAX_LOG_LINES) log.firstElementChild.remove();
+      log.scrollTop = Math.min(top, log.scrollHeight);
+    }
     scrolled = [];
     for (const [id, top] of kept) document.getElementById(id)?.scrollTo({ top, behavior: "instant" });
     kept = [];
@@ -125,6 +130,7 @@
     const around = target.closest(".log-lines");
     return around ? [around] : [...target.querySelectorAll(".log-lines")];
   };
+  for (const log of document.querySelectorAll("#log-lines")) log.scrollTop = log.scrollHeight;
   const isFollowed = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < 24;
 
   // The dialog of a deletion. A browser without scripts gets the same form as a page.

@@ -12,6 +12,7 @@ from cadence.cli.environments import environments
 from cadence.cli.grants import grant
 from cadence.cli.health import health, test
 from cadence.cli.installs import cancel, installs
+from cadence.cli.logs import logs
 from cadence.cli.plugins import plugins
 from cadence.cli.serving import doctor, serve
 from cadence.cli.versions import activate, deleted, disable, enable, history, pin, restore, rollback, unpin
@@ -21,7 +22,7 @@ def register(app: Flask) -> None:
     """Add the commands to the application's."""
     for command in (validate, pack, compare, dev, grant, environments, installs, cancel):
         plugins.add_command(command)
-    for command in (activate, rollback, pin, unpin, disable, enable, restore, deleted, history, health, test):
+    for command in (activate, rollback, pin, unpin, disable, enable, restore, deleted, history, health, test, logs):
         plugins.add_command(command)
     for command in (serve, doctor, plugins):
         app.cli.add_command(command)

@@ -17,15 +17,15 @@ from cadence.progress import Cancellation
 from cadence.runtime.cgroup import NICE_WITHOUT_GROUP
 from cadence.runtime.channel import Channel
 from cadence.runtime.gateway import Gateway
+from cadence.runtime.log_lines import Level
 from cadence.runtime.logs import Logs
+from cadence.runtime.output import Output
 from cadence.runtime.users import Users
 from cadence.runtime.warden import Premises, Warden
 from cadence.runtime.worker import Worker
 from cadence.runtime.zygote import Zygote
 from cadence_sdk._runtime import wire
 
-#: How long to wait for the end of an ended worker's log, in seconds.
-_LAST_WORDS_SECONDS = 1.0
 #: How long to wait for a killed worker to be gone, in seconds.
 _END_SECONDS = 5.0
 #: Within how much of its time to load a plugin's examples have to be through, so that the worker can say which was not.
@@ -220,23 +220,17 @@ class Launcher:
             self._warden.release(worker)
             self._in_background(partial(self._clean_up, worker, leave))
             if why := worker.why_it_failed:
-                self._logs.note(ref.name, ref.version, why)
+                self._logs.note(ref.name, ref.version, why, Level.ERROR)
             on_end(worker)
-
-        def last_words() -> str | None:
-            drained.wait(_LAST_WORDS_SECONDS)
-            lines = self._logs.tail(ref.name, 1, ref.version)
-            return lines[-1].text if lines else None
 
         if self._closed:
             raise PluginUnavailable("The server is shutting down.")
         ours, theirs = socket.socketpair()
-        log_read, log_write = os.pipe2(os.O_CLOEXEC)
-        drained = self._logs.attach(ref.name, ref.version, log_read)
+        output = Output(self._logs, ref)
         channel = Channel(ours, self._max_message_bytes, listener=_asks(spec, zygote))
-        worker = Worker(ref, channel, ended, last_words, what.granted, spec.limits)
+        worker = Worker(ref, channel, ended, output.last_words, what.granted, spec.limits)
         try:
-            worker.forked(*zygote.fork(theirs, log_write, worker.exited))
+            worker.forked(*zygote.fork(theirs, output.stdout, output.stderr, worker.exited))
             if zygote.confines:
                 self._bound(worker, spec, on_room)
         except CadenceError:
@@ -245,7 +239,7 @@ class Launcher:
             raise
         finally:
             theirs.close()
-            os.close(log_write)
+            output.hand_over()
         with self._guard:
             if not worker.ended.is_set():
                 self._workers.add(worker)

@@ -99,14 +99,15 @@ class Zygote:
         """The control groups of the workers; otherwise as :attr:`layers`."""
         return self._running().groups
 
-    def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
-        """Fork a worker that reads its specification from ``channel`` and writes its log to descriptor ``log``.
+    def fork(self, channel: socket.socket, output: int, error: int, on_exit: OnExit) -> Forked:
+        """Fork a worker that reads its specification from ``channel``.
 
-        ``on_exit`` is called once, from another thread, after the worker ended.
+        The descriptors ``output`` and ``error`` become its standard output and error. ``on_exit`` is called once, from
+        another thread, after the worker ended.
 
         :raises PluginUnavailable: when the host gives no process.
         """
-        return self._running().fork(channel, log, on_exit)
+        return self._running().fork(channel, output, error, on_exit)
 
     def stop(self) -> None:
         """End the zygote and with it every worker."""
@@ -151,13 +152,13 @@ class _Line:
         self.layers = (*self.ready.layers, self.groups.layer) if confine else ()
         threading.Thread(target=self._listen, name="zygote", daemon=True).start()
 
-    def fork(self, channel: socket.socket, log: int, on_exit: OnExit) -> Forked:
+    def fork(self, channel: socket.socket, output: int, error: int, on_exit: OnExit) -> Forked:
         request = _Request(Future(), on_exit)
         with self._sending:
             id_ = next(self._ids)
             self._requests[id_] = request
             try:
-                socket.send_fds(self._control, [wire.encode(wire.Spawn(id_))], [channel.fileno(), log])
+                socket.send_fds(self._control, [wire.encode(wire.Spawn(id_))], [channel.fileno(), output, error])
             except OSError as error:
                 del self._requests[id_]
                 raise PluginUnavailable(f"No worker could be started: {error}.") from None

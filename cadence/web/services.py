@@ -31,6 +31,7 @@ from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.install_views import InstallView, install_view
+from cadence.web.logs import LogServices
 from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
 from cadence.web.present import GrantsView, PluginView, ReloadedPlugin, ReloadView, plugin_view
 from cadence.web.system import SystemView, system_view
@@ -45,7 +46,7 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions[EXTENSION])
 
 
-class PluginServices(VersionServices):
+class PluginServices(VersionServices, LogServices):
     """The doings behind pages and API."""
 
     @property

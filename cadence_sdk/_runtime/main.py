@@ -14,6 +14,9 @@ from cadence_sdk._runtime.loader import LoadedPlugin, LoadFailed, load
 from cadence_sdk._runtime.report import Fault
 from cadence_sdk._runtime.serving import Server
 
+#: Begins every line of a record but the first: as ``CONTINUES`` in :mod:`cadence.runtime.log_lines`.
+_FURTHER = "\x1f"
+
 
 def run(spec: wire.WorkerSpec, channel: socket.socket) -> None:
     """Load the plugin and serve it; returns when the server said stop or went away."""
@@ -45,18 +48,19 @@ def configure_logging() -> None:
 
 
 class _StandardError(logging.Handler):
-    """Writes each record to today's ``sys.stderr``, in one piece."""
+    """Writes each record to today's ``sys.stderr``, in one piece, such that its lines can be told from others."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it."""
         try:
-            sys.stderr.write(f"{self.format(record)}\n")
+            words = self.format(record).replace("\n", f"\n{_FURTHER}")
+            sys.stderr.write(f"{words}\n")
         except Exception:  # noqa: BLE001  (as in logging's own handlers: a record that cannot be written is said, not raised)
             self.handleError(record)
 
 
 def _log_to_standard_error() -> None:
-    """Make standard output and error new text files over the log pipe, which write each line at once.
+    """Make standard output and error new text files over their pipes, which write each line at once.
 
     Those inherited from the zygote remember whether *its* output could seek.
     """

@@ -52,17 +52,17 @@ def keep_standard_and(fd: int) -> socket.socket:
     return socket.socket(fileno=CHANNEL_FD)
 
 
-def keep_only(channel: int, log: int, others: Sequence[int] = ()) -> socket.socket:
-    """Close every descriptor but the channel, the log pipe, which becomes standard output and error, and ``others``.
+def keep_only(channel: int, output: int, error: int, others: Sequence[int] = ()) -> socket.socket:
+    """Close every descriptor but the channel, the pipes, which become standard output and error, and ``others``.
 
     :returns: the channel, at descriptor :data:`CHANNEL_FD`.
     """
     null = os.open(os.devnull, os.O_RDONLY)
     # Out of the way first, so that no dup2 lands on one that is still needed.
-    null, channel, log = (_above_standard(fd) for fd in (null, channel, log))
+    null, channel, output, error = (_above_standard(fd) for fd in (null, channel, output, error))
     os.dup2(null, 0, inheritable=False)
-    os.dup2(log, 1, inheritable=False)
-    os.dup2(log, 2, inheritable=False)
+    os.dup2(output, 1, inheritable=False)
+    os.dup2(error, 2, inheritable=False)
     os.dup2(channel, CHANNEL_FD, inheritable=False)
     _close_above(CHANNEL_FD, others)
     return socket.socket(fileno=CHANNEL_FD)

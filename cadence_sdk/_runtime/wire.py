@@ -74,7 +74,7 @@ class Ready(Struct, frozen=True, tag="ready"):
 
 
 class Spawn(Struct, frozen=True, tag="spawn"):
-    """Server to zygote: fork a worker; its channel and its log pipe come along as descriptors."""
+    """Server to zygote: fork a worker; its channel, standard output and error come along as descriptors."""
 
     id: int
 

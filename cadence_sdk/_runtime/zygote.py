@@ -12,8 +12,8 @@ A *bare* zygote is the same without the warmth: it has imported no package, see 
 
 Started as ``python -m cadence_sdk._runtime.zygote FD CONFINE GROUPS…``, where ``CONFINE`` is 1 or 0, ``GROUPS`` are the
 folders in which workers make control groups for themselves, and ``FD`` is a ``SOCK_SEQPACKET`` socket: one message a
-packet, with the worker's channel and log pipe as ``SCM_RIGHTS``. It ends when that socket closes, and its workers with
-it.
+packet, with the worker's channel and the pipes of its standard output and error as ``SCM_RIGHTS``. It ends when that
+socket closes, and its workers with it.
 """
 
 import contextlib
@@ -34,6 +34,8 @@ from cadence_sdk._runtime.membership import enter_groups
 from cadence_sdk._runtime.process import die_with_parent, keep_only, keep_standard_and, take_surroundings
 
 _MAX_PACKET_BYTES = 65536
+#: What comes with a request: the channel, and the pipes of standard output and error.
+_DESCRIPTORS = 3
 
 
 class _Stock(NamedTuple):
@@ -133,7 +135,7 @@ class _Zygote:
 
     def _serve_next(self) -> bool:
         """Take one request and answer it. Returns False when the server closed its end."""
-        packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET_BYTES, 2)
+        packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET_BYTES, _DESCRIPTORS)
         if not packet:
             return False
         id_ = wire.decode_spawn(packet).id
@@ -212,11 +214,11 @@ def _become_worker(
         outside = enter_groups(groups)
         confinement = Confinement(lockdown) if lockdown else None
         stock.take_memory()
-        packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, 2)
+        packet, descriptors, _, _ = socket.recv_fds(requests, _MAX_PACKET_BYTES, _DESCRIPTORS)
         if packet:
             requests.detach()
-            channel_fd, log_fd = descriptors
-            channel = keep_only(channel_fd, log_fd, confinement.descriptors if confinement else ())
+            channel_fd, output, error = descriptors
+            channel = keep_only(channel_fd, output, error, confinement.descriptors if confinement else ())
             if outside is not None:
                 raise outside  # not before, so that it stands in the plugin's log
             frame = wire.receive_frame(channel)

@@ -22,14 +22,16 @@ def granted(stage: Stage) -> str:
 
 
 @every_sandbox
-def test_a_worker_inherits_null_the_log_the_channel_and_nothing_else(
+def test_a_worker_inherits_null_the_two_pipes_of_its_log_the_channel_and_nothing_else(
     user: User, kind: Kind, sandbox: Sandbox, stages: Stages
 ) -> None:
     stage = stages.get(user, kind, sandbox)
     found = stage.call("snooper", "descriptors").result
     assert found.pop("0") == "/dev/null"
-    assert found["1"].startswith("pipe:")
-    assert found.pop("1") == found.pop("2")
+    output, error = found.pop("1"), found.pop("2")
+    assert output.startswith("pipe:")
+    assert error.startswith("pipe:")
+    assert output != error
     assert found.pop(CHANNEL).startswith("socket:")
     assert list(found.values()) == ["anon_inode:[timerfd]"], "the worker's own timer"
 

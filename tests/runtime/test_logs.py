@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cadence.runtime.log_lines import CONTINUES, Stream
 from cadence.runtime.logs import Logs, _Source
 from tests.runtime.house import PATIENCE_SECONDS, eventually
 
@@ -29,9 +30,11 @@ def logs() -> Iterator[Logs]:
 class Pipe:
     """The end of a log pipe that a worker has."""
 
-    def __init__(self, logs: Logs, name: str = "demo_plugin", version: str = "1.0.0") -> None:
+    def __init__(
+        self, logs: Logs, name: str = "demo_plugin", version: str = "1.0.0", stream: Stream = Stream.STDOUT
+    ) -> None:
         read, self.write_end = os.pipe()
-        self.drained = logs.attach(name, version, read)
+        self.drained = logs.attach(name, version, read, stream)
 
     def write(self, *parts: bytes) -> "Pipe":
         for part in parts:
@@ -87,7 +90,8 @@ def test_any_lines_of_text_come_out_as_they_went_in(lines: list[str]) -> None:
     logs = Logs(10**6, MAX_BYTES_PER_SECOND)
     try:
         Pipe(logs).write("".join(f"{line}\n" for line in lines).encode()).end()
-        assert texts(logs) == lines
+        # What says that a line belongs to the one before it is not part of the line.
+        assert texts(logs) == [line.removeprefix(CONTINUES) for line in lines]
     finally:
         logs.close()
 
@@ -104,6 +108,29 @@ def test_the_tail_gives_the_last_lines_of_all_versions_or_of_one(logs: Logs) -> 
     assert texts(logs, version="1.0.0") == ["a", "d"]
     assert texts(logs, 1, version="2.0.0") == ["c"]
     assert texts(logs, name="absent") == []
+
+
+def test_the_tail_of_some_streams_leaves_the_others_out(logs: Logs) -> None:
+    Pipe(logs).write(b"out\n").end()
+    Pipe(logs, stream=Stream.STDERR).write(b"err\n").end()
+    logs.note("demo_plugin", "1.0.0", "note")
+    assert texts(logs) == ["out", "err", "note"]
+    assert [line.text for line in logs.tail("demo_plugin", 1, streams=(Stream.STDOUT, Stream.STDERR))] == ["err"]
+
+
+def test_of_what_comes_at_once_standard_error_is_the_last(logs: Logs) -> None:
+    """It has the reason of a death."""
+    streams = (Stream.STDERR, Stream.STDOUT)
+    pipes = [os.pipe() for _ in streams]
+    for stream, (_, write) in zip(streams, pipes, strict=True):
+        os.write(write, f"{stream}\n".encode())
+        os.close(write)
+    sources = [_Source("demo_plugin", "1.0.0", stream) for stream in streams]
+    logs._new.extend((read, source) for (read, _), source in zip(pipes, sources, strict=True))
+    logs._wake()
+    for source in sources:
+        assert source.drained.wait(PATIENCE_SECONDS)
+    assert texts(logs) == ["stdout", "stderr"]
 
 
 def test_a_count_of_none_gives_no_line(logs: Logs) -> None:

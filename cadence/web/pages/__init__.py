@@ -12,7 +12,7 @@ from flask import Blueprint
 
 from cadence.sandbox import remedy
 from cadence.web.install_views import STAGE_LABELS
-from cadence.web.pages import assets, comparison, health, installs, plugin, plugins, system, versions
+from cadence.web.pages import assets, comparison, health, installs, logs, plugin, plugins, system, versions
 from cadence.web.pages.accounts import in_json, taken_back
 from cadence.web.pages.forms import CancelForm, ConfirmForm, TokenForm
 from cadence.web.pages.fragments import unless_changed
@@ -46,6 +46,7 @@ pages.add_url_rule("/plugins/<plugin:name>/disable", "disable", versions.disable
 pages.add_url_rule("/plugins/<plugin:name>/enable", "enable", versions.enable, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/health", "check_health", health.check, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/self-test", "self_test", health.self_test, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/logs", "logs", logs.logs)
 pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", plugin.grant, methods=["POST"])
 pages.add_url_rule(
     "/plugins/<plugin:name>/grants/requested", "grant_requested", plugin.grant_requested, methods=["POST"]
@@ -62,7 +63,7 @@ pages.add_url_rule("/system", "system", system.system)
 pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
 
-for words in (exact_time, human_ms, human_size, in_json, relative_time):
+for words in (exact_time, human_ms, human_size, in_json, logs.log_time, relative_time):
     pages.add_app_template_filter(words)
 pages.add_app_template_filter(comparison.names_as_code)
 

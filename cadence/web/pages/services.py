@@ -9,9 +9,11 @@ from cadence.comparison import Comparison, FileDifference
 from cadence.history import CheckRecord
 from cadence.model import InstallOptions, InstallState, Limits, PluginRef, Upload
 from cadence.removal import Restored
+from cadence.runtime.log_lines import LogPage
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
 from cadence.web.install_views import InstallView
+from cadence.web.logs import LogQuestion
 from cadence.web.packages import Packages
 from cadence.web.present import GrantsView, PluginView, ReloadView
 from cadence.web.system import SystemView
@@ -201,6 +203,14 @@ class Services(Protocol):
 
     def history(self, name: str) -> Sequence[HistoryEntry]:
         """What happened to a plugin, newest first."""
+        ...
+
+    def log(self, name: str, asked: LogQuestion) -> LogPage:
+        """Lines of the log of a plugin.
+
+        :raises NotFound: when nothing is known of it.
+        :raises InvalidRequest: when what they are asked after is no cursor.
+        """
         ...
 
     def reload(self) -> ReloadView:
