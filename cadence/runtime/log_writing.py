@@ -45,6 +45,7 @@ class LogWriter:
         self._files = files
         self._take = take
         self._work = threading.Event()
+        self._pending = False
         self._closing = threading.Event()
         #: Bytes that could not be written, by plugin, until the log itself says so.
         self._lost: dict[str, int] = {}
@@ -54,6 +55,7 @@ class LogWriter:
 
     def wake(self) -> None:
         """Say that there is something to write."""
+        self._pending = True
         self._work.set()
 
     def close(self) -> None:
@@ -73,6 +75,9 @@ class LogWriter:
 
     def _round(self, share: int, patience: float) -> None:
         self._work.clear()
+        if not self._pending:
+            return  # woken to end, with nothing to leave behind
+        self._pending = False
         try:
             with self._files.lock(patience):
                 taken, is_all = self._take(share)
@@ -87,7 +92,7 @@ class LogWriter:
                 self._lose(one.name, one.lost, one.chunks)
         self._tell(errors)
         if not is_all:
-            self._work.set()
+            self.wake()
 
     def _write(self, taken: Taken) -> OSError | None:
         """Write what was taken; gives what was in the way."""
