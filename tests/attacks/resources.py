@@ -5,6 +5,7 @@ What ends a plugin that took too much may look only every so often: it has as lo
 
 import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,18 +26,9 @@ SHORT_CALL_SECONDS = 1.0
 THE_SERVERS = "the deadline is the server's, with and without the sandbox"
 
 
-def _start_anew(stage: Stage, plugin: str, tool: str) -> None:
-    """Have another worker take the place of the present one.
-
-    :param tool: one that gives back what an earlier attack took.
-    """
-    stage.start_anew(plugin)
-    stage.await_plugin(plugin, tool)
-
-
 def _hoards(tool: str) -> Run:
     def run(stage: Stage) -> Outcome:
-        _start_anew(stage, "hoarder", "release")
+        stage.start_anew("hoarder")
         worker = stage.worker("hoarder")
         before = _held(worker)
         answer = stage.call("hoarder", tool, mib=MEMORY_TAKEN_MB, seconds=HOLD_SECONDS)
@@ -83,17 +75,27 @@ for _tool in (
 def _fills(tool: str, used: Callable[[Path], int], enough: int, *, anew: bool = True, **arguments: object) -> Run:
     def run(stage: Stage) -> Outcome:
         if anew:
-            _start_anew(stage, "filler", "clean")
+            _empty_anew(stage)
         else:
             stage.await_plugin("filler", "clean")
         before = sum(map(used, _places(stage)))
         answer = stage.call("filler", tool, seconds=HOLD_SECONDS, **arguments)
         grown = sum(map(used, _places(stage))) - before
         if answer.ok:
-            stage.call("filler", "clean")
+            _empty_anew(stage)
         return Outcome(answer, grown >= enough)
 
     return run
+
+
+def _empty_anew(stage: Stage) -> None:
+    """Have a worker that has its room to itself: one that has none can only read and delete, and could not even try.
+
+    What the one before it left in its data is removed from outside, where no deadline ends it: on a busy disk it takes
+    long.
+    """
+    shutil.rmtree(stage.data("filler") / "fill", ignore_errors=True)
+    stage.start_anew("filler")
 
 
 def _places(stage: Stage) -> list[Path]:
@@ -103,7 +105,7 @@ def _places(stage: Stage) -> list[Path]:
 
 def _fill_when_full(stage: Stage) -> Outcome:
     """Fills the data directory, is ended for it, and goes on in the temporary files."""
-    _start_anew(stage, "filler", "clean")
+    _empty_anew(stage)
     stage.call("filler", "several_files", place="data", mib=2 * DATA_MB, seconds=HOLD_SECONDS)
     run = _fills("several_files", _bytes_in, _ENOUGH, anew=False, mib=DISK_TAKEN_MB, place="temporary")
     return run(stage)
@@ -143,7 +145,7 @@ ATTACKS.add("fill_the_disk_with_tiny_files", _fills("tiny_files", _files_in, TIN
 
 @ATTACKS.attack()
 def fill_the_disk_with_nameless_files(stage: Stage) -> Outcome:
-    _start_anew(stage, "filler", "clean")
+    _empty_anew(stage)
     answer = stage.call("filler", "nameless", mib=DISK_TAKEN_MB, seconds=HOLD_SECONDS)
     return Outcome(answer, answer.ok)  # what has no name cannot be seen from outside
 

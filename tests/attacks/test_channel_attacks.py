@@ -36,6 +36,12 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(instance=tmp_path / "instance", load_seconds=30.0, call_seconds=30.0)
 
 
+@pytest.fixture(autouse=True)
+def _no_moment_to_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What attackers still do at the end of a test is not waited for: they would never finish."""
+    monkeypatch.setattr("cadence.runtime.live_set._CLOSE_SECONDS", 0.0)
+
+
 @pytest.fixture
 def house(settings: Settings, zygote: Zygote) -> Iterator[House]:
     parts = Parts(settings, zygote)
