@@ -18,6 +18,7 @@ from typing import IO
 import psutil
 import uv
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cadence.dependencies.terminal import Lines, Screen, presentable
 from cadence.errors import Cancelled, StorageFull
@@ -129,18 +130,28 @@ class Uv:
         :raises Ended: when it made no progress, or said more than anyone could read.
         :raises StorageFull: when there was no room on the disk.
         """
-        self.raise_if_cancelled()
         command = [uv.find_uv_bin(), "pip", *arguments, "--python", self._python, *_COMMON, *self._options.arguments()]
+        output = self._output(command, stdin, self._on_line, packages)
+        if output.code != 0 and packages:
+            # Frames can fall upon any part of the reason; the same without a drawing says it whole. It stays a failure:
+            # what the first left half done can look done to the second.
+            again = self._output(command, stdin, lambda _: None)
+            output = replace(output, words=again.words) if again.code != 0 else output
+        if output.code == 0:
+            self._verify()
+        return output
+
+    def _output(self, command: list[str], stdin: str, on_line: Callable[[str], None], packages: int = 0) -> Output:
+        """Run it once; where there are packages to count, at a terminal."""
+        self.raise_if_cancelled()
         with _started(command, stdin, drawing=packages > 0) as (process, stderr, is_terminal):
-            lines = Screen(self._on_line, self._on_count, packages) if is_terminal else Lines(self._on_line)
+            lines = Screen(on_line, self._on_count, packages) if is_terminal else Lines(on_line)
             stdout = self._follow(process, stderr, lines)
             # Seen but not yet reaped: its id has to stay its own until its group has been ended.
             ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         if "No space left on device" in lines.text or "Disk quota exceeded" in lines.text:
             raise StorageFull("There is no room for the packages that the plugin needs.")
         code = ended.si_status if ended is not None and ended.si_code == os.CLD_EXITED else -1
-        if code == 0:
-            self._verify()
         return Output(code, stdout.decode(errors="replace"), lines.text)
 
     def _follow(self, process: subprocess.Popen[bytes], stderr: int, lines: Lines) -> bytes:

@@ -106,8 +106,9 @@ def with_argument(marker: str) -> list[psutil.Process]:
 
 
 def _arguments(process: psutil.Process) -> list[str]:
+    """None of one that has ended, whether it was waited for or not."""
     try:
-        return process.cmdline()
+        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
     except psutil.Error:
         return []
 

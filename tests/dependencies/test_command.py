@@ -1,15 +1,14 @@
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from cadence.dependencies import command
-from cadence.dependencies.command import IndexOptions, Output, Uv
+from cadence.dependencies.command import Output, Uv
 from cadence.dependencies.lock import Lock, Package
 from cadence.errors import StorageFull
-from tests.dependencies.shelf import Shelf, SilentIndex, await_true, damage, is_over
+from tests.dependencies.shelf import Shelf, SilentIndex, await_true, is_over
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
@@ -170,45 +169,32 @@ def test_descriptors_are_given_back(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
-def failing(shelf: Shelf, case: str) -> tuple[Sequence[str], str]:
-    """A run of uv that fails, with words of several lines."""
-    shelf.wheel("alpha", "1.0", requires=["nowhere>=3"])
-    shelf.wheel("beta", "2.0", requires=["gamma<2"])
-    shelf.wheel("gamma", "2.0", requires=["alpha"])
-    install = ["install", "-r", "-", f"--target={shelf.folder.parent / 'target'}", "--no-deps", "--require-hashes"]
-    match case:
-        case "unknown":
-            return ["compile", "-"], "alpha"
-        case "conflict":
-            return ["compile", "-"], "beta\ngamma>=2"
-        case "version":
-            return ["compile", "-"], "gamma>=99"
-        case "hash":
-            return install, f"alpha==1.0 --hash=sha256:{'0' * 64}"
-        case "damaged":
-            damage(shelf.wheel("delta"))
-            return install[:-1], "delta"
-    raise AssertionError(case)
+#: Fails in these words, and on a terminal has a frame fall upon them.
+DREW_OVER_ITS_REASON = r"""
+if test -t 2; then printf 'error: Failed to download `alpha`\n  cau\r\033[2K⠋ Preparing... (0/1)\n' >&2
+else printf 'error: Failed to download `alpha`\n  cause: disabled\n' >&2; fi
+exit 3"""
 
 
-@pytest.mark.parametrize("case", ["unknown", "conflict", "version", "hash", "damaged"])
-def test_the_words_of_a_failure_are_the_same_on_a_terminal_and_through_pipes(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: str
+def test_the_reason_of_a_failure_is_whole_though_a_frame_fell_upon_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    arguments, stdin = failing(shelf, case)
+    stand_in(monkeypatch, tmp_path, DREW_OVER_ITS_REASON)
+    told: list[str] = []
+    output = Uv(idle_seconds=60, on_line=told.append).run(stdin="", packages=1)
+    assert output == Output(3, "", "error: Failed to download `alpha`\n  cause: disabled")
+    assert told == ["error: Failed to download `alpha`"]  # what was told as it came is not told again
 
-    def words(cache: str, packages: int = 1) -> list[str]:
-        options = IndexOptions(find_links=(shelf.folder,), no_index=True, cache=tmp_path / cache)
-        output = Uv(idle_seconds=60, options=options).run(*arguments, stdin=stdin, packages=packages)
-        assert output.code != 0
-        # Where it unpacks has another name each time, and how long that took is another time.
-        return [line for line in output.words.split("\n") if "Resolved" not in line]
 
-    drawn = words("one")
-    assert drawn == words("two", packages=0)
-    without_terminals(monkeypatch)
-    assert drawn == words("three")
-    assert any(line.startswith("error: ") for line in drawn)
+def test_what_failed_stays_failed_though_the_same_again_would_find_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    verified: list[bool] = []
+    stand_in(
+        monkeypatch, tmp_path, f"test -e {tmp_path}/half && exit 0; touch {tmp_path}/half; echo broken >&2; exit 2"
+    )
+    output = Uv(idle_seconds=60, verify=lambda: verified.append(True)).run(stdin="", packages=1)
+    assert (output, verified) == (Output(2, "", "broken"), [])
 
 
 def test_another_python_is_used_where_one_is_given(shelf: Shelf) -> None:
