@@ -79,6 +79,13 @@ def _port(text: str) -> int:
     return value
 
 
+def _model(text: str) -> str:
+    provider, colon, name = text.strip().partition(":")
+    if text.strip() == "offline" or (colon and provider.strip() and name.strip()):
+        return text.strip()
+    raise ValueError("must be offline, or a provider and a model such as openai:gpt-4.1")
+
+
 def _sandbox_mode(text: str) -> SandboxMode:
     try:
         return SandboxMode(text.strip().lower())
@@ -251,6 +258,42 @@ class Settings:
         16 * MIB,
         _at_least(4096),
         "log read from each worker in a second, in bytes; one that writes more waits",
+    )
+
+    llm: str | None = _setting(
+        "CADENCE_LLM",
+        None,
+        _model,
+        "the language model of conversations, as `provider:model`; `offline` needs no key and no network (default:"
+        " `offline`, or what `CADENCE_DEFAULT_LLM_PROVIDER` names)",
+    )
+    max_agent_hops: int = _setting(
+        "CADENCE_MAX_AGENT_HOPS", 25, _at_least(1), "times that one turn may hand over to an agent"
+    )
+    graph_recursion_limit: int = _setting(
+        "CADENCE_GRAPH_RECURSION_LIMIT", 50, _at_least(5), "steps of the graph that one turn may take"
+    )
+    turn_seconds: float = _setting("CADENCE_TURN_SECONDS", 300.0, _seconds, "time a turn of a conversation has")
+    max_chat_turns: int = _setting(
+        "CADENCE_MAX_CHAT_TURNS", 8, _at_least(1), "conversations that answer at once; more of them wait"
+    )
+    chat_wait_seconds: float = _setting(
+        "CADENCE_CHAT_WAIT_SECONDS", 5.0, _seconds, "time a turn waits to begin, before the asker is told to come back"
+    )
+    max_chat_agents: int = _setting(
+        "CADENCE_MAX_CHAT_AGENTS",
+        32,
+        _at_least(1),
+        "plugins that one turn offers to the model; of more, those that fit the message best",
+    )
+    max_chat_characters: int = _setting(
+        "CADENCE_MAX_CHAT_CHARACTERS", 32_000, _at_least(1), "longest message, in characters"
+    )
+    chat_history_characters: int = _setting(
+        "CADENCE_CHAT_HISTORY_CHARACTERS",
+        60_000,
+        _at_least(1000),
+        "of a conversation's past, how much a model is shown, in characters",
     )
 
     @property
