@@ -85,10 +85,14 @@ def _read(line: str) -> Found | None:
     return Found(said["agent"], said["what"]) if said else None
 
 
-def coordinator_prompt(agents: Sequence[str], tone: str | None) -> str:
-    """The coordinator's system prompt."""
+def coordinator_prompt(agents: Sequence[str], tone: str | None, gone: Sequence[str] = ()) -> str:
+    """The coordinator's system prompt.
+
+    :param gone: names of agents that this conversation had to do with and that are not there any more.
+    """
     there = f" The agents: {', '.join(agents)}." if agents else " There is no agent at the moment."
-    return COORDINATOR + there + _tone(tone)
+    missed = f" Not there any more: {', '.join(gone)}." if gone else ""
+    return COORDINATOR + there + missed + _tone(tone)
 
 
 def synthesizer_prompt(suggestions: Sequence[str], tone: str | None) -> str:

@@ -43,8 +43,9 @@ class Answer(Struct, frozen=True):
     """What came of a turn. ``number`` counts the turns of its thread from 1.
 
     ``model`` is the model that wrote it, as ``provider:model``, or ``offline``; empty where none was asked.
-    ``limit`` says which limit ended the turn, None where none did. ``ms`` is the whole turn, ``model_ms`` of it the
-    time that models took.
+    ``limit`` says which limit ended the turn, None where none did. ``notices`` are sentences for the person beside the
+    answer, such as that a plugin of this conversation is gone. ``ms`` is the whole turn, ``model_ms`` of it the time
+    that models took.
     """
 
     response: str
@@ -53,6 +54,7 @@ class Answer(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     model: str = ""
     limit: str | None = None
+    notices: tuple[str, ...] = ()
     ms: float = 0.0
     model_ms: float = 0.0
 
@@ -73,6 +75,7 @@ class TurnRecord(Struct, frozen=True):
     error: str | None = None
     model: str = ""
     limit: str | None = None
+    notices: tuple[str, ...] = ()
     ms: float = 0.0
     plugins: tuple[str, ...] | None = None
     tone: str | None = None
