@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from tests.attacks.stage import KINDS, USERS, Kind, Sandbox, Stage, User, Variant, stage
-from tests.server.process import PATIENCE_SECONDS, await_true, is_over
+from tests.processes import is_over
+from tests.server.process import PATIENCE_SECONDS, await_true
 
 pytestmark = [pytest.mark.parametrize("user", USERS), pytest.mark.parametrize("kind", KINDS)]
 HEARTBEAT = "heartbeat"

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from tests.attacks.stage import Stage, new_secret, run_as
-from tests.server.process import await_true, is_over
+from tests.processes import is_over
+from tests.server.process import await_true
 
 #: What a listener waits for a message that was sent before it is asked; loopback delivers at once.
 _DELIVERY_SECONDS = 1.0

@@ -13,7 +13,8 @@ import pytest
 
 from tests.building import plugin_files, write_folder
 from tests.cli.conftest import Run
-from tests.server.process import COMMAND, ROOT, await_true, environment, is_over
+from tests.processes import is_over
+from tests.server.process import COMMAND, ROOT, await_true, environment
 
 TWO_TOOLS = """
     from cadence_sdk import tool

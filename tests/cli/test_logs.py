@@ -86,7 +86,9 @@ def test_what_a_trial_on_the_command_line_printed_can_be_read_afterwards(run: Ru
 
 @contextmanager
 def following(settings: Settings, *options: str) -> Iterator[tuple["subprocess.Popen[str]", IO[str]]]:
-    command = [sys.executable, "-m", "flask", "--app", "cadence", "plugins", "logs", "demo_plugin", "-f", *options]
+    # A shell's background job, as a test run may be one, has its children ignore SIGINT.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "flask", "--app", "cadence"]
+    command += ["plugins", "logs", "demo_plugin", "-f", *options]
     env = {"PATH": os.defpath, "CADENCE_INSTANCE": str(settings.instance)}
     with subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=settings.instance

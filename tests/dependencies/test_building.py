@@ -33,6 +33,7 @@ from cadence_sdk._runtime.report import Layer
 from tests.dependencies import hostile_acts
 from tests.dependencies.backends import acting, distribution
 from tests.dependencies.shelf import await_true
+from tests.processes import name_of
 
 ROOT = os.geteuid() == 0
 HOOKS = ("metadata", "wheel")
@@ -523,7 +524,7 @@ def test_a_build_ends_when_uv_is_killed(workshop: Workshop, shelf: Path, tmp_pat
     acting(shelf, "lingers", LINGERS.format(marker=marker, then=STARTED))
 
     def kill() -> None:
-        (uv,) = (one for one in psutil.Process().children(recursive=True) if one.name() == "uv")
+        (uv,) = (one for one in psutil.Process().children(recursive=True) if name_of(one) == "uv")
         uv.kill()
 
     with workshop.workbench(Order(("lingers",))) as bench:
@@ -883,10 +884,12 @@ def test_workbenches_share_nothing_and_leave_nothing(workshop: Workshop, tmp_pat
     assert list((tmp_path / "workshop").iterdir()) == []
 
 
-LITTLE = BuildLimits(memory_mb=64, disk_mb=1)
+LITTLE_MEMORY = BuildLimits(memory_mb=64, disk_mb=1024)
+#: A fork of the tests has all the memory that they have.
+LITTLE_DISK = BuildLimits(memory_mb=64 * 1024, disk_mb=1)
 
 
-def watched(run: Callable[[], object], disk_bytes: Callable[[], int] = lambda: 0) -> int:
+def watched(run: Callable[[], object], limits: BuildLimits, disk_bytes: Callable[[], int] = lambda: 0) -> int:
     """The exit code of a process, with a child, in a session of its own."""
     parent, pid = os.pidfd_open(os.getpid()), os.fork()
     if pid == 0:
@@ -898,7 +901,7 @@ def watched(run: Callable[[], object], disk_bytes: Callable[[], int] = lambda: 0
         os.wait()
         os._exit(0)
     try:
-        return Watch(pid, {}, LITTLE, disk_bytes).until_end(parent)
+        return Watch(pid, {}, limits, disk_bytes).until_end(parent)
     finally:
         os.close(parent)
 
@@ -907,7 +910,7 @@ def test_a_build_that_takes_more_memory_than_it_may_is_ended() -> None:
     """All of its processes count together."""
     script = "held = [b'x' * 2**20 for _ in range(80)]; import time; time.sleep(600)"
     with pytest.raises(Exceeded, match="memory limit of 64 MiB reached"):
-        watched(lambda: os.execv(sys.executable, [sys.executable, "-c", script]))
+        watched(lambda: os.execv(sys.executable, [sys.executable, "-c", script]), LITTLE_MEMORY)
 
 
 def test_a_build_that_takes_more_disk_than_it_may_is_ended(tmp_path: Path) -> None:
@@ -916,11 +919,11 @@ def test_a_build_that_takes_more_disk_than_it_may_is_ended(tmp_path: Path) -> No
         time.sleep(600)
 
     with pytest.raises(Exceeded, match="disk limit of 1 MiB reached"):
-        watched(fill, lambda: used_bytes((tmp_path,)))
+        watched(fill, LITTLE_DISK, lambda: used_bytes((tmp_path,)))
 
 
 def test_a_build_that_stays_within_its_limits_ends_by_itself() -> None:
-    assert watched(lambda: os._exit(0)) == 0
+    assert watched(lambda: os._exit(0), LITTLE_DISK) == 0
 
 
 # What uv calls is taken for what it is.

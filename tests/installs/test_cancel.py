@@ -25,6 +25,7 @@ from cadence.storage.staging import Staging
 from tests.building import archive_bytes
 from tests.dependencies.shelf import Shelf, SilentIndex
 from tests.installs.uploads import GATED, Gate, await_success, received, record, submit
+from tests.processes import folder_of
 from tests.server.process import PATIENCE_SECONDS, await_true
 from tests.web.api.asking import Traces, traces
 
@@ -169,7 +170,7 @@ def test_an_install_that_is_tried_out_is_ended_at_once(
     stages = cancel(parts, install_id).stages
     assert stages[-1].stage == "trial"
     data = str(settings.instance / "data" / "demo_plugin")
-    await_no_children(lambda one: one.status() != psutil.STATUS_ZOMBIE and one.cwd() == data)
+    await_no_children(lambda one: folder_of(one) == data)
     assert traces(parts) == nothing
     await_true(lambda: not list(settings.instance.glob("run/*/*")), "the removal of the worker's folder")
 

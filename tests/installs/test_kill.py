@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import psutil
 import pytest
 from flask import Flask
 
@@ -22,7 +21,8 @@ from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
 from tests.building import archive_bytes, plugin_files
 from tests.conftest import parts_of
-from tests.server.process import PATIENCE_SECONDS, ROOT, await_true, environment, is_over
+from tests.processes import runs
+from tests.server.process import PATIENCE_SECONDS, ROOT, await_true, environment
 from tests.web.api.asking import upload
 
 #: Until here the install never happened.
@@ -124,9 +124,7 @@ def killed(tmp_path: Path) -> Callable[..., Path]:
 
 def await_end_of(pids: list[str]) -> None:
     for pid in map(int, pids):
-        if psutil.pid_exists(pid):
-            process = psutil.Process(pid)
-            await_true(lambda process=process: is_over(process), f"the end of {process}")  # type: ignore[misc]  # bound now
+        await_true(lambda pid=pid: not runs(pid), f"the end of {pid}")  # type: ignore[misc]  # bound now
 
 
 def assert_whole(parts: Parts, ref: PluginRef, content: bytes) -> None:

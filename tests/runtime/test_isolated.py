@@ -23,9 +23,9 @@ from cadence.parts import Parts, Running
 from cadence.runtime.zygote import Zygote
 from cadence_sdk._runtime import wire
 from cadence_sdk._runtime.endpoint import Endpoint
+from tests.processes import is_over
 from tests.runtime.house import House, eventually, with_ping
 from tests.runtime.isolation import EVERYTHING, copy_packages, isolating
-from tests.server.process import is_over
 
 SEEN = """
     import json, sys, typing

@@ -17,6 +17,7 @@ from cadence.config import SandboxMode, Settings
 from cadence.errors import CadenceError, CallFailed, PluginUnavailable
 from cadence.parts import Parts
 from cadence.runtime.zygote import Zygote
+from tests.processes import is_over, runs
 from tests.runtime.house import House, eventually, threads, undisturbed, with_ping
 
 SECRET = "correct horse battery staple"
@@ -50,14 +51,6 @@ def server(tmp_path: Path, sandbox: SandboxMode) -> Iterator[Server]:
     server = Server(tmp_path / "instance", sandbox)
     yield server
     server.end()
-
-
-def is_over(process: psutil.Process) -> bool:
-    """Whether it has ended, though its parent may not have asked for its outcome yet."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_zygote_and_workers_end_with_the_server_that_is_killed(server: Server) -> None:
@@ -136,7 +129,7 @@ def test_a_killed_zygote_is_replaced_and_every_plugin_answers_again(lone: House)
         lone.await_replacement(lone.pid(name) if lone.pid(name) in before else None, name)
         eventually(lambda name=name: answer(lone, name) not in (*before, None))  # type: ignore[misc]
     assert lone.running.zygote.pid not in (zygote, None)
-    assert not any(psutil.pid_exists(pid) and not is_over(psutil.Process(pid)) for pid in before if pid)
+    assert not any(runs(pid) for pid in before if pid)
     lone.await_only("demo_plugin", "another")
 
 

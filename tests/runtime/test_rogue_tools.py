@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from cadence.errors import CallFailed, CallTimedOut, LimitReached, ToolRaised, WorkerEnded
+from tests.processes import is_over
 from tests.runtime.house import House, eventually, undisturbed, with_ping
 
 ROGUES = {
@@ -215,4 +216,4 @@ def test_processes_that_a_plugin_started_end_with_its_worker(either_way: House) 
     (child,) = psutil.Process(either_way.pid()).children()
     with pytest.raises(WorkerEnded):
         either_way.call("leave")
-    eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: is_over(child))

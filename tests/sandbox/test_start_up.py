@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.server.process import await_true, is_over, serving
+from tests.processes import is_over
+from tests.server.process import await_true, serving
 
 
 def test_a_server_whose_sandbox_is_off_says_so_once_and_in_its_log(tmp_path: Path) -> None:

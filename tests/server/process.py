@@ -52,14 +52,6 @@ def await_true(condition: Callable[[], object], what: str = "the condition") -> 
         time.sleep(0.02)
 
 
-def is_over(process: psutil.Process) -> bool:
-    """Whether a process has ended, though no one may have asked for its outcome yet."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 class Server:
     """One ``flask serve``. Its output goes to a file beside the instance."""
 

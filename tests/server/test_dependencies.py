@@ -12,7 +12,8 @@ from packaging.requirements import Requirement
 
 from tests.building import archive_bytes, plugin_files
 from tests.dependencies.shelf import Shelf, SilentIndex, damage
-from tests.server.process import Server, await_true, free_port, is_over, serving
+from tests.processes import folder_of, is_over
+from tests.server.process import Server, await_true, free_port, serving
 
 WHICH = """
     from cadence_sdk import tool
@@ -154,9 +155,7 @@ def live(server: Server) -> list[str]:
 
 def worker(server: Server, name: str) -> psutil.Process:
     """The process that runs a plugin: its working directory is the plugin's data directory."""
-    (found,) = [
-        one for one in server.family() if not is_over(one) and one.cwd() == str(server.instance / "data" / name)
-    ]
+    (found,) = [one for one in server.family() if folder_of(one) == str(server.instance / "data" / name)]
     return found
 
 

@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from tests.building import archive_bytes, plugin_files
-from tests.server.process import Server, await_true, flask, is_over, serving
+from tests.processes import is_over
+from tests.server.process import Server, await_true, flask, serving
 
 HANGING = """
     import threading

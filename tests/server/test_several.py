@@ -8,7 +8,8 @@ import pytest
 from cadence.model import PluginRef
 from cadence.storage.index import Index
 from tests.building import archive_bytes, plugin_files, write_archive
-from tests.server.process import Server, await_true, flask, is_over, serving
+from tests.processes import is_over
+from tests.server.process import Server, await_true, flask, serving
 
 SLOW = """
     import pathlib, threading, os

@@ -143,7 +143,7 @@ def test_where_no_runtime_runs_there_are_no_plugins_and_none_is_started(client: 
     before = psutil.Process().children(recursive=True)
     scrape = get(client)
     assert parts.running is None
-    assert psutil.Process().children(recursive=True) == before
+    assert set(psutil.Process().children(recursive=True)) <= set(before)
     assert scrape.value("cadence_workers") == 0
     assert scrape.labels("cadence_calls_total") == []
 
