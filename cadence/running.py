@@ -8,6 +8,7 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from cadence.adoption import Adopter
+from cadence.chat.conversations import Conversations
 from cadence.config import MIB, SandboxMode, Settings
 from cadence.dependencies.building import Workshop
 from cadence.dependencies.environment import EnvironmentMissing, Environments
@@ -112,6 +113,7 @@ class Running:
         self.adopter = Adopter(index, store, self.live_set, self.examiner)
         adopt = self.adopter.adopt_folders if settings.enable_directory_plugins else list
         self.reconciler = Reconciler(index, self.live_set, self._owner.id, adopt)
+        self.conversations = Conversations(settings, index, self.live_set, self._owner.id)
         self._checks = self._make_checks()
 
     def serve(self, announce: Callable[[str], None]) -> None:
@@ -143,6 +145,7 @@ class Running:
         self.reconciler.ask_to_stop()
         self._checks.ask_to_stop()
         self.installer.cancel_all()
+        self.conversations.close()
         self.live_set.close()
         # Those that are still loading too, so nothing below has to wait for a plugin.
         self._launcher.close()
