@@ -146,7 +146,7 @@ class Turn:
         :param parallel: whether they may run at once.
         :raises TurnStopped: when the turn is not wanted any more; what still runs is not waited for.
         """
-        if len(calls) == 1 or not parallel:
+        if len(calls) < 2 or not parallel:
             return [self._steps_of(agent, [call], 1)[0] for call in calls]
         return self._steps_of(agent, calls, min(len(calls), _MAX_PARALLEL))
 
