@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,10 @@ class _Models:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._model = _Model(seconds)
+
+    def tracing(self) -> AbstractContextManager[None]:
+        """No service is told."""
+        return nullcontext()
 
     def model(self, _: object = None) -> _Model:
         """The one there is."""

@@ -211,7 +211,7 @@ class Conversations:
         gone = participants.gone(run.before, asked.plugins, {plugin.record.ref.name for plugin in live})
         kept = participants.used(run.before)
         agents = snapshot(live, self._settings.max_chat_agents, asked.message, asked.plugins, kept)
-        with self._turn(run, agents, emit, gone) as turn:
+        with self.models.tracing(), self._turn(run, agents, emit, gone) as turn:
             response = self._made_engine().run(run.thread_id, asked.message, turn)
         notices = participants.notices(run.before, gone)
         model_ms = round(turn.model_seconds * 1000, 3)

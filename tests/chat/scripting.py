@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall
@@ -82,6 +83,9 @@ class ScriptedModels:
 
     def model(self, requirements: Mapping[str, Any] | None = None) -> ScriptedModel:
         return ScriptedModel(self, (requirements or {}).get("role"))
+
+    def tracing(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def roles(self) -> list[str]:
         return [role for role, *_ in self.asked]
