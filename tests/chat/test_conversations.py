@@ -54,7 +54,7 @@ def scripted(conversations: Conversations, name: str, tool: str, **args: object)
 
     class Models(ScriptedModels):
         def model(self, requirements: object = None) -> object:  # type: ignore[override]
-            return super().model({"role": name} if requirements else None)
+            return super().model(None if requirements is None else {"role": name})
 
     conversations.models = Models(script)  # type: ignore[arg-type, assignment]
 
@@ -113,7 +113,7 @@ def test_tools_are_listed_and_called_without_a_model(math: House, conversations:
     listed = ask(conversations, "/tools")
     assert "math_plugin.add a=… b=… - Add two numbers." in listed.response.splitlines()
     called = ask(conversations, "/call math_plugin.add a=2 b=3", listed)
-    assert called.response == "math_plugin 1.0.0: add(a=2, b=3) -> 5"
+    assert called.response == "math_plugin 1.0.0: add(a=2, b=3) -> 5.0"
     assert [step.result for step in called.steps] == [5]
     wrong = ask(conversations, '/call math_plugin.add a="two"', listed)
     assert wrong.steps[0].error
@@ -289,7 +289,7 @@ def test_threads_survive_the_end_of_the_server(math: House, parts: Parts) -> Non
     parts.close()
     again = Parts(parts.settings, parts._zygote)
     try:
-        conversations = again.start().conversations
+        conversations = again.start(serve=True).conversations
         assert ask(conversations, "multiply 2 by 4", first).steps[0].result == 8
         assert [turn.number for turn in conversations.thread(first.thread_id)[1]] == [1, 2]
     finally:
