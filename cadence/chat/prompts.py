@@ -29,7 +29,9 @@ SYNTHESIZER = (
 #: Begins the message that the synthesizer answers.
 FINDINGS = "What the agents found:"
 NOTHING_FOUND = "- nothing"
-#: Begins, in the message that an agent answers, the lines of what was found before.
+#: Begins, in the message that an agent answers, what the person wrote, where its task is only a part of that.
+WROTE = "The person wrote:"
+#: Begins, in the same, the lines of what was found before.
 SO_FAR = "Results so far:"
 
 _STEP = re.compile(
@@ -54,7 +56,7 @@ class Found(Struct, frozen=True):
 
 def handover(message: str, task: str, steps: Iterable[Step]) -> str:
     """What the agent is told: its task, what the person wrote, and the results there are."""
-    lines = [task] if task.strip() == message.strip() else [task, "", f"The person wrote: {message}"]
+    lines = [task] if task.strip() == message.strip() else [task, "", f"{WROTE} {message}"]
     found = [step_line(step) for step in steps]
     return "\n".join([*lines, "", SO_FAR, *found] if found else lines)
 
