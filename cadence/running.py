@@ -205,7 +205,14 @@ class Running:
         policy = Policy(ends=settings.probation_crashes, check_failures=settings.health_failures)
         rules = Rules(policy, settings.probation_seconds)
         launch = (self._launcher, self.supervisor, self._launch_of)
-        return LiveSet(*launch, settings.load_seconds, settings.limits, rules, settings.max_live_workers)
+        return LiveSet(
+            *launch,
+            settings.load_seconds,
+            settings.limits,
+            rules,
+            settings.max_live_workers,
+            hold_seconds=settings.turn_seconds,
+        )
 
     def _make_checks(self) -> Checks:
         def awake() -> list[str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import RunnableConfig
 
 from benchmarks.figure import Figure, Goal, compared
 from benchmarks.figures.call import in_process_tool, install
@@ -185,9 +186,9 @@ def _in_process(plugin: Path) -> Iterator[Callable[[], list[float]]]:
         numbers = iter(range(10**9))
 
         def ask() -> list[float]:
-            config = {"configurable": {"thread_id": str(next(numbers))}}
+            config: RunnableConfig = {"configurable": {"thread_id": str(next(numbers))}}
             started = time.perf_counter()
-            state = agent.invoke({"messages": [{"role": "user", "content": _MESSAGE}]}, config)
+            state = agent.invoke({"messages": [HumanMessage(_MESSAGE)]}, config)
             taken = (time.perf_counter() - started) * 1000
             if state["messages"][-1].text != "It is 5.":
                 raise ValueError("the agent answered something else")

@@ -12,7 +12,7 @@ from langgraph.errors import GraphRecursionError
 
 from cadence.chat.graph import Graph, build, config_of
 from cadence.chat.state import beginning
-from cadence.chat.turn import Turn
+from cadence.chat.turn import Context, Turn
 from cadence.storage.checkpoints import keep_latest, open_checkpoints
 
 #: Graphs that are kept; another set of plugins takes a few milliseconds to build.
@@ -37,7 +37,7 @@ class Engine:
         config = config_of(thread_id, self._recursion_limit)
         graph = self._graph(turn.agents.names)
         try:
-            state = graph.invoke(beginning(message), config, context=turn, durability="exit")
+            state = graph.invoke(beginning(message), config, context=Context(turn), durability="exit")
         except GraphRecursionError:  # the nodes look out for it; a plugin that routes in circles within one step cannot
             turn.limit = f"The turn took more than {self._recursion_limit} steps (CADENCE_GRAPH_RECURSION_LIMIT)."
             return turn.limit

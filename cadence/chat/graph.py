@@ -10,7 +10,7 @@
 What is in the nodes depends on no version: a graph is made once for each set of names and serves every turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
@@ -21,10 +21,10 @@ from langgraph.graph.state import CompiledStateGraph
 from cadence.chat import nodes
 from cadence.chat.nodes import COORDINATOR, SUSPEND, SYNTHESIZER, agent_node, tools_node
 from cadence.chat.state import State
-from cadence.chat.turn import Turn
+from cadence.chat.turn import Context
 from cadence.chat.values import Node, Picture
 
-Graph: TypeAlias = CompiledStateGraph[State, Turn, State, State]
+Graph: TypeAlias = CompiledStateGraph[State, Context, State, State]
 
 
 def build(names: Sequence[str], checkpointer: BaseCheckpointSaver[Any] | None = None) -> Graph:
@@ -32,7 +32,7 @@ def build(names: Sequence[str], checkpointer: BaseCheckpointSaver[Any] | None = 
 
     :param checkpointer: what keeps the threads.
     """
-    builder = StateGraph(State, Turn)
+    builder = StateGraph(State, Context)
     builder.add_node(COORDINATOR, nodes.coordinator)
     builder.add_node(SYNTHESIZER, nodes.synthesizer)
     builder.add_node(SUSPEND, nodes.suspend)
@@ -41,7 +41,8 @@ def build(names: Sequence[str], checkpointer: BaseCheckpointSaver[Any] | None = 
         builder.add_node(tools_node(name), nodes.tools(name))
     builder.add_edge(START, COORDINATOR)
     after = [*map(agent_node, names), COORDINATOR, SYNTHESIZER, SUSPEND]
-    builder.add_conditional_edges(COORDINATOR, nodes.next_node, {node: node for node in after} | {"": END})
+    ways: dict[Hashable, str] = {"": END, **{node: node for node in after}}
+    builder.add_conditional_edges(COORDINATOR, nodes.next_node, ways)
     for name in names:
         after = [tools_node(name), COORDINATOR, SUSPEND]
         builder.add_conditional_edges(agent_node(name), nodes.next_node, after)

@@ -1,8 +1,7 @@
 """The nodes of the graph: each takes the state and the turn, and says what changed and which node is next."""
 
 import json
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from langchain_core.messages import (
     AIMessage,
@@ -17,7 +16,7 @@ from langgraph.runtime import Runtime
 
 from cadence.chat import prompts
 from cadence.chat.state import State, past, question
-from cadence.chat.turn import Turn
+from cadence.chat.turn import Context, Turn
 from cadence.chat.values import FINALIZE, GOTO, AgentEnded, AgentStarted, Step, Token
 from cadence.errors import CadenceError, CallFailed, InvalidArguments, NotFound
 from cadence.runtime.hold import Hold
@@ -36,7 +35,14 @@ _FINALIZE_TOOL = {
 }
 
 Update: TypeAlias = dict[str, Any]
-Node: TypeAlias = Callable[[State, Runtime[Turn]], Update]
+
+
+class Node(Protocol):
+    """What LangGraph runs."""
+
+    def __call__(self, state: State, *, runtime: Runtime[Context]) -> Update:
+        """What changed."""
+        ...
 
 
 def agent_node(name: str) -> str:
@@ -49,9 +55,9 @@ def tools_node(name: str) -> str:
     return f"{name}_tools"
 
 
-def coordinator(state: State, runtime: Runtime[Turn]) -> Update:
+def coordinator(state: State, runtime: Runtime[Context]) -> Update:
     """Choose the agent that works next, or end the search."""
-    turn = runtime.context
+    turn = runtime.context.turn
     if limit := _limit(state, turn):
         return {"limit": limit, "next": SUSPEND}
     answer = turn.ask(turn.model(), _coordinator_messages(state, turn), _coordinator_tools(state, turn))
@@ -73,8 +79,8 @@ def coordinator(state: State, runtime: Runtime[Turn]) -> Update:
 def agent(name: str) -> Node:
     """The node in which the agent of a plugin works."""
 
-    def work(state: State, runtime: Runtime[Turn]) -> Update:
-        turn = runtime.context
+    def work(state: State, runtime: Runtime[Context]) -> Update:
+        turn = runtime.context.turn
         if state["remaining_steps"] < _STEPS_NEEDED:
             return {"limit": _too_many_steps(), "next": SUSPEND}
         try:
@@ -98,8 +104,8 @@ def agent(name: str) -> Node:
 def tools(name: str) -> Node:
     """The node in which its tools run."""
 
-    def run(state: State, runtime: Runtime[Turn]) -> Update:
-        turn = runtime.context
+    def run(state: State, runtime: Runtime[Context]) -> Update:
+        turn = runtime.context.turn
         turn.require_going_on()
         answer = state["work"][-1]
         assert isinstance(answer, AIMessage)
@@ -115,9 +121,9 @@ def tools(name: str) -> Node:
     return run
 
 
-def suspend(state: State, runtime: Runtime[Turn]) -> Update:
+def suspend(state: State, runtime: Runtime[Context]) -> Update:
     """Explain that a limit was reached, with what was found by then."""
-    turn = runtime.context
+    turn = runtime.context.turn
     turn.limit = state["limit"]
     found = [prompts.step_line(step) for step in turn.steps]
     words = "\n".join([state["limit"], *(["So far:", *found] if found else [])])
@@ -125,9 +131,9 @@ def suspend(state: State, runtime: Runtime[Turn]) -> Update:
     return {"messages": [AIMessage(words)]}
 
 
-def synthesizer(state: State, runtime: Runtime[Turn]) -> Update:
+def synthesizer(state: State, runtime: Runtime[Context]) -> Update:
     """Write the answer from what was found."""
-    turn = runtime.context
+    turn = runtime.context.turn
     suggestions = [
         agent.suggestion for agent in turn.agents.agents if agent.suggestion and _took_part(agent.name, turn)
     ]

@@ -1,7 +1,7 @@
 """The state of a conversation in the graph: what is kept of it, and what lasts as long as a turn."""
 
 from itertools import pairwise
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage
 from langgraph.channels import UntrackedValue
@@ -33,9 +33,9 @@ class State(TypedDict):
     remaining_steps: RemainingSteps
 
 
-def beginning(message: str) -> dict[str, Any]:
+def beginning(message: str) -> State:
     """What a turn begins with."""
-    return {
+    begun: dict[str, Any] = {
         "messages": [HumanMessage(message)],
         "moves": [],
         "pending": "",
@@ -49,6 +49,7 @@ def beginning(message: str) -> dict[str, Any]:
         "limit": "",
         "next": "",
     }
+    return cast(State, begun)  # how many steps are left, LangGraph knows
 
 
 def past(messages: list[AnyMessage], most_characters: int) -> list[BaseMessage]:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -31,6 +32,13 @@ class Bounds(Struct, frozen=True):
     hops: int
     seconds: float
     history_characters: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What LangGraph hands to the nodes of a run beside the state."""
+
+    turn: "Turn"
 
 
 class Turn:

@@ -12,7 +12,7 @@ from cadence.chat.graph import build, config_of
 from cadence.chat.models import Models
 from cadence.chat.snapshot import snapshot
 from cadence.chat.state import beginning
-from cadence.chat.turn import Bounds, Turn
+from cadence.chat.turn import Bounds, Context, Turn
 from cadence.chat.values import FINALIZE, GOTO, Event
 from cadence.errors import CadenceError, NotFound, PluginUnavailable
 from cadence.model import HealthReport, Metadata, PluginRef, ToolResult, ToolSpec, TrialReport, VersionRecord
@@ -173,6 +173,6 @@ class Stage:
         config = config_of(thread, self._recursion_limit)
         with Turn(agents, live_set, models, self._bounds, self.events.append, self.stopped, tone=tone) as turn:
             self.turn = turn
-            state = graph.invoke(beginning(message), config, context=turn, durability="exit")
+            state = graph.invoke(beginning(message), config, context=Context(turn), durability="exit")
         assert not any(plugin.held for plugin in self.plugins.values())
         return str(state["messages"][-1].text)
