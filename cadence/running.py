@@ -127,6 +127,10 @@ class Running:
         Sleeper(self.live_set, self.supervisor, self._settings.idle_seconds, memory_bytes).start()
         self._checks.start()
 
+    def expect_active(self) -> None:
+        """Have every active plugin be there to be woken, in a process that is no server and follows no changes."""
+        self.live_set.expect(self._index.active(), self._index.generation())
+
     def receive(self) -> UploadFile:
         """A file for an upload that is about to come, where it can be renamed into the archive later.
 

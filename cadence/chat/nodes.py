@@ -71,8 +71,8 @@ def coordinator(state: State, runtime: Runtime[Context]) -> Update:
         words = [ToolMessage(f"There is no {call['name']}.", tool_call_id=call["id"]) for call in _calls(answer)]
         return {"moves": [*state["moves"], answer, *words], "hops": state["hops"] + 1, "next": COORDINATOR}
     if not _calls(answer) and answer.text.strip():
-        turn.emit(Token(answer.text))
-        return {"messages": [AIMessage(answer.text)], "next": ""}
+        turn.emit(Token(str(answer.text)))
+        return {"messages": [AIMessage(str(answer.text))], "next": ""}
     return {"next": SYNTHESIZER}
 
 
@@ -96,7 +96,7 @@ def agent(name: str) -> Node:
             return _back(state, turn, name, f"It could not work: {failure.in_words}", failed=True)
         if goes_on:
             return {"prompt": prompt, "work": [*state["work"], answer], "next": tools_node(name)}
-        return _back(state, turn, name, answer.text)
+        return _back(state, turn, name, str(answer.text))
 
     return work
 
@@ -144,7 +144,7 @@ def synthesizer(state: State, runtime: Runtime[Context]) -> Update:
         HumanMessage(prompts.findings(turn.steps, state["reports"])),
     ]
     answer = turn.ask(turn.model(), messages, on_token=lambda text: turn.emit(Token(text)))
-    return {"messages": [AIMessage(answer.text)]}
+    return {"messages": [AIMessage(str(answer.text))]}
 
 
 def next_node(state: State) -> str:

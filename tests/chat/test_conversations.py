@@ -43,14 +43,14 @@ def ask(conversations: Conversations, message: str, after: Answer | None = None)
     return conversations.ask(Question(message, after.thread_id if after else None))
 
 
-def scripted(conversations: Conversations, name: str, tool: str, **args: object) -> None:
-    """Have a model call one tool of one plugin, and write that it is done."""
+def scripted(conversations: Conversations, name: str, *tools: str) -> None:
+    """Have a model call tools of one plugin, one after the other, and write that it is done."""
 
     def script(role: str, messages: list[BaseMessage]) -> AIMessage:
-        done = messages[-1].type == "tool"
+        done = sum(message.type == "tool" for message in messages)
         if role == "coordinator":
             return finalize() if done else goto(name)
-        return AIMessage("Done.") if done or role == "synthesizer" else calls((tool, dict(args)))
+        return AIMessage("Done.") if role == "synthesizer" or done == len(tools) else calls((tools[done], {}))
 
     class Models(ScriptedModels):
         def model(self, requirements: object = None) -> object:  # type: ignore[override]
@@ -169,15 +169,21 @@ GATED = with_ping(
         while not Path("go").exists():
             time.sleep(0.01)
         return "VERSION"
+
+    @tool
+    def which() -> str:
+        "Which version this is."
+        return "VERSION"
     """,
     "wait",
+    "which",
 )
 
 
 @pytest.fixture
 def gated(house: House, conversations: Conversations) -> Iterator[House]:
     house.install(GATED)
-    scripted(conversations, "demo_plugin", "wait")
+    scripted(conversations, "demo_plugin", "wait", "which")
     yield house
     (house.meeting_place() / "go").touch()
 
@@ -194,7 +200,8 @@ def test_a_turn_ends_with_the_version_it_began_with(gated: House, conversations:
     (gated.meeting_place() / "go").touch()
     *_, last = stream
     assert isinstance(last, Final)
-    assert [(step.plugin_version, step.result) for step in last.answer.steps] == [("1.0.0", "VERSION")]
+    steps = [(step.tool, step.plugin_version, step.result) for step in last.answer.steps]
+    assert steps == [("wait", "1.0.0", "VERSION"), ("which", "1.0.0", "VERSION")]
     eventually(lambda: len(gated.workers()) == 1)
 
 
@@ -206,7 +213,7 @@ def test_a_thread_that_is_answering_takes_no_second_message(gated: House, conver
         conversations.ask(Question("And?", started.thread_id))
     (gated.meeting_place() / "go").touch()
     assert isinstance([*stream][-1], Final)
-    assert ask(conversations, "/help", [Answer("", started.thread_id, 1)][0]).number == 2
+    assert ask(conversations, "/help", Answer("", started.thread_id, 1)).number == 2
 
 
 @pytest.mark.parametrize("how", ["stop", "close"])

@@ -11,7 +11,18 @@ import pytest
 from tests.structure.imports import ROOT, imports, is_module, module_name, sources, tree
 
 #: The storeys of the house, from the ground up: a module imports from its own room and from those below.
-FOUNDATION = {"comparison", "conversation", "model", "history", "errors", "setting", "setting_parsers", "config", "outcome", "progress"}
+FOUNDATION = {
+    "comparison",
+    "conversation",
+    "model",
+    "history",
+    "errors",
+    "setting",
+    "setting_parsers",
+    "config",
+    "outcome",
+    "progress",
+}
 ROOMS = {"intake", "dependencies", "storage", "runtime"}
 WIRING = {"installer", "reconciler", "parts"}
 TOP = {"web", "cli", "server", "__init__"}

@@ -1,7 +1,7 @@
 """The role of an agent: call the tools that its task asks for, and say what is left to say.
 
 It keeps nothing between two messages. Each time it plans the whole task anew, which comes to the same plan, and goes
-through it with the results that are there by then; so no call is made twice, and it ends.
+through it with the results that are there by then; so no call is made more often than it is asked for, and it ends.
 """
 
 import re

@@ -31,11 +31,14 @@ class Progress(Struct, frozen=True):
     troubles: tuple[str, ...] = ()
 
 
-def outcomes(messages: Sequence[Message]) -> dict[str, Outcome]:
-    """What came of the calls that were made, by :func:`key`."""
+def outcomes(messages: Sequence[Message]) -> dict[str, list[Outcome]]:
+    """What came of the calls that were made, by :func:`key`, in the order in which they were made."""
     answers = {message.answers: message for message in messages if message.role == TOOL}
-    calls = [call for message in messages if message.role == AI for call in message.calls]
-    return {key(call.name, call.args): _outcome(answers.get(call.id)) for call in calls}
+    made: dict[str, list[Outcome]] = {}
+    for message in messages:
+        for call in message.calls if message.role == AI else ():
+            made.setdefault(key(call.name, call.args), []).append(_outcome(answers.get(call.id)))
+    return made
 
 
 def key(name: str, args: Mapping[str, Any]) -> str:
@@ -43,24 +46,27 @@ def key(name: str, args: Mapping[str, Any]) -> str:
     return f"{name} {json.dumps(args, sort_keys=True, default=str)}"
 
 
-def progress(jobs: Iterable[Job], made: Mapping[str, Outcome], before: Any = NOTHING) -> Progress:
+def progress(jobs: Iterable[Job], made: Mapping[str, Sequence[Outcome]], before: Any = NOTHING) -> Progress:
     """Go through the jobs as far as their results are there.
+
+    Each job takes one outcome, so that the same call is made as often as it is asked for and not once more.
 
     :param before: the result before the first job.
     """
     results: list[Outcome | None] = []
-    calls: dict[str, Call] = {}
+    calls: list[Call] = []
+    left = {known: list(outcomes) for known, outcomes in made.items()}
     troubles: list[str] = []
     for job in jobs:
         needed = [results[number] for number in _needed(job.args) if number is not None]
         if None in needed or None in results[: job.after]:
             results.append(None)
             continue
-        outcome = _blocked(job, needed) or _called(job, results, before, made, calls)
+        outcome = _blocked(job, needed) or _called(job, results, before, left, calls)
         if outcome is not None and outcome.error is not None:
             troubles.append(outcome.error)
         results.append(outcome)
-    return Progress(tuple(calls.values()), tuple(dict.fromkeys(troubles)))
+    return Progress(tuple(calls), tuple(dict.fromkeys(troubles)))
 
 
 def plain(value: Any) -> Any:
@@ -69,7 +75,7 @@ def plain(value: Any) -> Any:
 
 
 def _called(
-    job: Job, results: Sequence[Outcome | None], before: Any, made: Mapping[str, Outcome], calls: dict[str, Call]
+    job: Job, results: Sequence[Outcome | None], before: Any, left: Mapping[str, list[Outcome]], calls: list[Call]
 ) -> Outcome | None:
     kinds = {parameter.name: parameter for parameter in job.tool.parameters}
     args: dict[str, Any] = {}
@@ -77,11 +83,11 @@ def _called(
         args[name] = _resolved(value, results, before, kinds.get(name) or Parameter(name))
         if args[name] is NOTHING:
             return Outcome(error=wording.unfit(job.tool.name, kinds[name]))
-    known = key(job.tool.name, args)
-    if known not in made:
-        calls[known] = Call(job.tool.name, args)
+    there = left.get(key(job.tool.name, args))
+    if not there:
+        calls.append(Call(job.tool.name, args))
         return None
-    outcome = made[known]
+    outcome = there.pop(0)
     return outcome if outcome.error is None else Outcome(error=wording.failed(job.tool.name, outcome.error))
 
 

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from cadence.chat.stream import EventStream
 from cadence.chat.values import Started, ThreadRecord, TurnRecord
 from cadence.errors import CadenceError, NotFound, TooManyTurns
+from cadence.web.events import event_response
 from cadence.web.htmx import current_path, is_htmx, redirect_to, respond
 from cadence.web.pages.chat_forms import AskForm, StopForm, ThreadDeleteForm, question_of, typed
 from cadence.web.pages.chat_services import chat_services
@@ -57,10 +58,7 @@ def stream() -> AnyResponse:
     except CadenceError as error:
         return _with_wait(respond(_refusal(error), status=error.status), error)
     body = stream_with_context(fragments(chat_services(), question, started, events))
-    response = Response(body, mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
-    # Whoever goes away does not wait for the answer any more, even before the first piece of it was sent.
-    response.call_on_close(events.close)
-    return response
+    return event_response(body, events)
 
 
 def turn(thread_id: str, number: int) -> AnyResponse:

@@ -11,9 +11,7 @@ The events (HTML, section 9.2) and what the script does with their data:
 - ``end``: the turn as it ended; replaces it. No turn follows.
 """
 
-import re
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,23 +36,12 @@ from cadence.chat.values import (
     TurnRecord,
 )
 from cadence.errors import NotFound, TurnStopped
+from cadence.web.events import BEAT, or_silence, sent
 from cadence.web.pages.chat_services import ChatServices
 from cadence.web.pages.chat_views import StepView, TurnView, step_keys, turn_view
 
 #: How many conversations the list shows.
 LISTED_THREADS = 50
-
-#: Sent where nothing happens for so long, so that it is noticed when nobody listens any more. A comment, to be ignored.
-BEAT_SECONDS = 2.0
-BEAT = b":\n\n"
-
-_LINE_END = re.compile(r"\r\n|\r|\n")
-
-
-def sent(event: str, data: str) -> bytes:
-    """One event in the wire format. Each line of the data is a field of its own, so no data can begin an event."""
-    lines = "".join(f"data: {line}\n" for line in _LINE_END.split(data))
-    return f"event: {event}\n{lines}\n".encode("utf-8", "replace")
 
 
 def fragments(services: ChatServices, question: Question, started: Started, events: EventStream) -> Iterator[bytes]:
@@ -66,16 +53,9 @@ def fragments(services: ChatServices, question: Question, started: Started, even
     yield sent("head", render_template("chat/partials/head.html", thread=turn.thread))
     yield sent("threads", thread_list(services, started.thread_id))
     yield sent("turn", turn.html())
-    for event in _or_none(events):
+    for event in or_silence(events):
         yield from (BEAT,) if event is None else turn.told(event)
     yield sent("threads", thread_list(services, started.thread_id))
-
-
-def _or_none(events: EventStream) -> Iterator[Event | None]:
-    """The events, and None where nothing happened for a while."""
-    with suppress(StopIteration):
-        while True:
-            yield events.wait(BEAT_SECONDS)
 
 
 def thread_list(services: ChatServices, current: str | None, after: str | None = None) -> str:

@@ -252,10 +252,11 @@ def test_a_question_whether_something_is_so_does_not_make_it_so() -> None:
     assert talk.calls == [("read_temperature", {})]
 
 
-def test_the_same_call_is_made_once() -> None:
+def test_the_same_call_is_made_as_often_as_it_is_asked_for() -> None:
     talk = Dialogue(*ALL)
-    talk.ask("add 2 and 3. add 2 and 3. what is 2 + 3?")
-    assert talk.calls == [("add", numbers(2, 3))]
+    talk.ask("read the temperature, then break the sensor, then read the temperature again")
+    assert [tool for tool, _ in talk.calls] == ["read_temperature", "break_sensor", "read_temperature"]
+    assert "= 0" in talk.ask("what is 1 - 1 + 1 - 1?")
 
 
 def test_what_no_tool_fits_is_said() -> None:

@@ -23,9 +23,10 @@ from cadence.chat.values import (
 )
 from cadence.errors import InvalidRequest, NotFound, ThreadBusy, TooManyTurns
 from cadence.model import ToolSpec
-from cadence.web.pages import chat_stream
+from cadence.web import events as web_events
+from cadence.web.events import sent
 from cadence.web.pages.chat import SHOWN_TURNS
-from cadence.web.pages.chat_stream import LISTED_THREADS, sent
+from cadence.web.pages.chat_stream import LISTED_THREADS
 from cadence.web.pages.chat_suggestions import MOST_SUGGESTIONS, suggestion, suggestions
 from cadence.web.pages.chat_views import MOST_CHARACTERS, pretty, step_keys
 from tests.web.pages.preview import MadeUpServices, plugin
@@ -451,11 +452,11 @@ def test_a_refusal_of_a_stream_is_a_fragment_with_its_status(client: FlaskClient
 def test_it_is_noticed_that_nobody_listens_while_nothing_happens(
     client: FlaskClient, services: MadeUpServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chat_stream, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(web_events, "BEAT_SECONDS", 0.01)
     services.play = [threading.Event()]
     answer = client.post("/chat/stream", data={"csrf_token": token(client), "message": "add"}, headers=HTMX)
     chunks = iter(answer.response)
-    assert chat_stream.BEAT in itertools.islice(chunks, 20)
+    assert web_events.BEAT in itertools.islice(chunks, 20)
     answer.close()
     assert services.stopped.is_set()
 
