@@ -72,7 +72,7 @@ def install_archive(runtime: Running, archive: Path) -> None:
     """Install an archive."""
     with archive.open("rb") as stream:
         upload = receive(stream, archive.name, archive.parent, max_bytes=archive.stat().st_size)
-    runtime.installer.install(upload, InstallOptions())
+    runtime.installer.install(upload, InstallOptions(force_overwrite=True))
 
 
 def in_process_tool(file: Path) -> Any:

@@ -1,5 +1,6 @@
 """What a turn of a conversation costs beside the time of its model, and how many conversations answer at once."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +18,15 @@ from langchain_core.runnables import RunnableConfig
 from benchmarks.figure import Figure, Goal, compared
 from benchmarks.figures.call import in_process_tool, install
 from benchmarks.sampling import Effort, Samples, interleave
-from benchmarks.workbench import ARGUMENTS, MATH, TOOL, math_plugin, running, workbench
+from benchmarks.workbench import ARGUMENTS, MATH, ROOT, TOOL, math_plugin, running, workbench
 from cadence.chat.conversations import Conversations
 from cadence.chat.values import FINALIZE, GOTO, Question
+from cadence.parts import Running
 
 _AT_ONCE = 20
 _MODEL_SECONDS = 0.05
 _MESSAGE = "What is 2 plus 3?"
+_WAITING, _WAIT_SECONDS, _CALLS = "parallel_plugin", 0.2, 5
 
 
 class _Instant(BaseChatModel):
@@ -102,7 +105,11 @@ def measure(effort: Effort) -> list[Figure]:
         plugin = math_plugin(folder)
         install(runtime, plugin, folder)
         conversations = runtime.conversations
-        return [_overhead(conversations, plugin, effort), *_at_once(conversations, effort)]
+        return [
+            _overhead(conversations, plugin, effort),
+            *_at_once(conversations, effort),
+            *_five_calls(runtime, folder, effort),
+        ]
 
 
 def _overhead(conversations: Conversations, plugin: Path, effort: Effort) -> Figure:
@@ -147,6 +154,62 @@ def _at_once(conversations: Conversations, effort: Effort) -> list[Figure]:
             note=f"The model takes {_MODEL_SECONDS * 1000:.0f} ms for each of five answers.",
         )
     ]
+
+
+def _five_calls(runtime: Running, folder: Path, effort: Effort) -> list[Figure]:
+    """A turn whose model asks for five calls at once that wait 200 ms each, against one with a single such call."""
+    taken = {}
+    for words in ("parallel", "one after the other"):
+        plugin = _waiting_plugin(folder, parallel=words == "parallel")
+        install(runtime, plugin, folder)
+        with _answering(runtime.conversations, _Waiting()):
+            for number in (1, _CALLS):
+                question = Question(f"{number}", plugins=(_WAITING,))
+                answers = [runtime.conversations.ask(question) for _ in range(effort.pick(3, 1))]
+                if [len(answer.steps) for answer in answers] != [number] * len(answers):
+                    raise ValueError(f"the turns came to {answers}")
+                taken[words, number] = Samples.of([answer.ms for answer in answers])
+    against = f"a turn with one call of {_WAIT_SECONDS * 1000:.0f} ms"
+    return [
+        compared(f"turn with five such calls, {words}", "ms", taken[words, _CALLS], taken[words, 1], against=against)
+        for words in ("parallel", "one after the other")
+    ]
+
+
+def _waiting_plugin(folder: Path, *, parallel: bool) -> Path:
+    """The example that waits, saying whether its calls may run at once."""
+    target = folder / f"{_WAITING}-1.0.0"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(ROOT / "examples" / target.name, target, ignore=shutil.ignore_patterns("__pycache__"))
+    agent = target / "agent.py"
+    agent.write_text(agent.read_text().replace("parallel_tool_calls=True", f"parallel_tool_calls={parallel}"))
+    return target
+
+
+class _Waiting(_Models):
+    """Asks for as many calls as the message says."""
+
+    name = "instant"
+
+    def model(self, _: object = None) -> Any:
+        """Itself."""
+        return self
+
+    def answer(self, messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]] = (), **_: Any) -> AIMessage:
+        """As in :class:`cadence.chat.models.Model`."""
+        names = [tool["name"] for tool in tools]
+        done = isinstance(messages[-1], ToolMessage)
+        if FINALIZE in names:
+            asked = next(str(one.text) for one in messages if isinstance(one, HumanMessage))
+            task = {"task": asked}
+            name, args = (FINALIZE, {}) if done else (f"{GOTO}{_WAITING}", task)
+            return AIMessage("", tool_calls=[ToolCall(name=name, args=args, id="0", type="tool_call")])
+        if names and not done:
+            count = int(str(messages[-1].text))
+            wait = {"seconds": _WAIT_SECONDS}
+            made = [ToolCall(name="wait", args=wait, id=f"{n}", type="tool_call") for n in range(count)]
+            return AIMessage("", tool_calls=made)
+        return AIMessage("Done.")
 
 
 def _turn(conversations: Conversations) -> Callable[[], list[float]]:

@@ -170,6 +170,8 @@ class Conversations:
         def emit(event: Event) -> None:
             if isinstance(event, ToolEnded):
                 run.steps.append(event.step)
+            elif isinstance(event, Token):
+                run.written += event.text
             on_event(event)
 
         try:

@@ -16,7 +16,8 @@ _TITLE_CHARACTERS = 80
 class Run(Struct):
     """A turn that runs in this process.
 
-    ``before`` are the turns of its thread before it; ``steps`` grow while it runs; ``stopped`` is set to end it.
+    ``before`` are the turns of its thread before it; ``steps`` and ``written``, what was written of the answer, grow
+    while it runs; ``stopped`` is set to end it.
     """
 
     question: Question
@@ -24,6 +25,7 @@ class Run(Struct):
     number: int
     before: list[TurnRecord]
     steps: list[Step] = []
+    written: str = ""
     began: float = field(default_factory=time.monotonic)
     asked_at: str = field(default_factory=utc_now)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -44,8 +46,8 @@ class Run(Struct):
         )
 
     def failed(self, state: str, error: str) -> TurnRecord:
-        """Its record once it failed, or was stopped."""
-        return structs.replace(self._record(state), error=error)
+        """Its record once it failed, or was stopped, as far as it came."""
+        return structs.replace(self._record(state), error=error, response=self.written)
 
     def _record(self, state: str) -> TurnRecord:
         asked = self.question
