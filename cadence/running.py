@@ -121,6 +121,7 @@ class Running:
         self._serves = True
         self.supervisor.soon(lambda: self.sandbox.report(announce))
         self._index.register_server(self._owner.id, os.getpid())
+        self._index.interrupt_turns()
         self.housekeeper.keep_on(self.supervisor.after)
         self.reconciler.start()
         memory_bytes = self._settings.max_workers_memory_mb * MIB

@@ -159,12 +159,20 @@ class Conversations:
             before = self._index.turns(question.thread_id) if question.thread_id else []
             self._require_plugins(question, before)
             thread_id = question.thread_id or self._new_thread(question)
-            number = self._index.begin_turn(thread_id, question, self._owner_id)
+            number = self._begin_turn(thread_id, question)
         except BaseException:
             self._gate.leave()
             raise
         run = self._running[thread_id] = Run(question, thread_id, number, before)
         return run
+
+    def _begin_turn(self, thread_id: str, question: Question) -> int:
+        try:
+            return self._index.begin_turn(thread_id, question, self._owner_id)
+        except BaseException:
+            if question.thread_id is None:
+                self._index.delete_thread(thread_id)  # it was made for this turn
+            raise
 
     def _go(self, run: Run, on_event: Callable[[Event], None]) -> Answer:
         def emit(event: Event) -> None:

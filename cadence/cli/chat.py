@@ -61,8 +61,9 @@ def _converse(conversations: Conversations, asked: Question) -> None:
             thread_id = _shown(conversations, question)
         except CadenceError as error:
             click.secho(f"{error.message}: {error.in_words}", fg="red", err=True)
-        else:
-            asked = Question("", thread_id, asked.plugins, asked.tone)
+            # A turn that failed is one of its thread, and the next one goes on there.
+            thread_id = error.thread_id if isinstance(error, _Told) else None
+        asked = Question("", thread_id or asked.thread_id, asked.plugins, asked.tone)
 
 
 def _lines() -> Iterator[str]:
@@ -79,10 +80,10 @@ def _lines() -> Iterator[str]:
             yield line
 
 
-def _shown(conversations: Conversations, question: Question) -> str:
+def _shown(conversations: Conversations, question: Question) -> str | None:
     """Ask and print what happens; gives the id of the thread. Ctrl-C stops the turn."""
     stream = conversations.stream(question)
-    thread_id = ""
+    thread_id = question.thread_id
     try:
         for event in stream:
             if isinstance(event, Started):
@@ -102,6 +103,7 @@ class _Told(CadenceError):
     def __init__(self, event: Broken) -> None:
         words = [event.details] if isinstance(event.details, str) else event.details
         super().__init__(*words, message=event.message)
+        self.thread_id = event.thread_id
 
 
 def _say(event: Event) -> None:

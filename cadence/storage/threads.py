@@ -17,12 +17,14 @@ MAX_RESULT_BYTES = 256 * 1024
 MAX_ARGUMENTS_BYTES = 64 * 1024
 #: A response with more is cut, in characters.
 MAX_RESPONSE_CHARACTERS = 1_000_000
+#: The words of an error likewise.
+MAX_ERROR_CHARACTERS = 16_000
 _CUT = " … (cut)"
 _THREADS = """
-    SELECT id, title, created_at, updated_at, count(number) AS turns,
+    SELECT id, title, created_at, updated_at, (SELECT count(*) FROM turns WHERE thread_id = id) AS turns,
         coalesce((SELECT state FROM turns WHERE thread_id = id ORDER BY number DESC LIMIT 1), 'answered') AS state,
         (SELECT owner FROM turns WHERE thread_id = id ORDER BY number DESC LIMIT 1) AS owner
-    FROM threads LEFT JOIN turns ON thread_id = id"""
+    FROM threads"""
 
 
 class ThreadIndex(Connections):
@@ -64,15 +66,16 @@ class ThreadIndex(Connections):
                 "UPDATE turns SET state = ?, response = ?, steps = ?, error = ?, model = ?, turn_limit = ?,"
                 " notices = ?, ms = ? WHERE thread_id = ? AND number = ?",
                 (
-                    *(record.state, _shortened(record.response), _json([_bounded(step) for step in record.steps])),
-                    *(record.error, record.model, record.limit, _json(record.notices), record.ms, thread_id, number),
+                    *(record.state, _shortened(record.response, MAX_RESPONSE_CHARACTERS)),
+                    *(_json([_bounded(step) for step in record.steps]), _shortened_error(record.error), record.model),
+                    *(record.limit, _json(record.notices), record.ms, thread_id, number),
                 ),
             )
             db.execute("UPDATE threads SET updated_at = ? WHERE id = ?", (utc_now(), thread_id))
 
     def thread(self, thread_id: str) -> ThreadRecord | None:
         """One thread."""
-        found = self._threads("WHERE id = ? GROUP BY id", thread_id)
+        found = self._threads("WHERE id = ?", thread_id)
         return found[0] if found else None
 
     def threads(self, limit: int = 50, after: str | None = None) -> list[ThreadRecord]:
@@ -82,11 +85,11 @@ class ThreadIndex(Connections):
         :raises InvalidRequest: when there is no such thread.
         """
         if after is None:
-            return self._threads("GROUP BY id ORDER BY updated_at DESC, id DESC LIMIT ?", limit)
+            return self._threads("ORDER BY updated_at DESC, id DESC LIMIT ?", limit)
         last = self.thread(after)
         if last is None:
             raise InvalidRequest(f"after must be the id of a conversation, and there is none {after!r}.")
-        order = "WHERE (updated_at, id) < (?, ?) GROUP BY id ORDER BY updated_at DESC, id DESC LIMIT ?"
+        order = "WHERE (updated_at, id) < (?, ?) ORDER BY updated_at DESC, id DESC LIMIT ?"
         return self._threads(order, last.updated_at, last.id, limit)
 
     def turns(self, thread_id: str) -> list[TurnRecord]:
@@ -156,16 +159,21 @@ def _interrupt(db: Database, owners: Iterable[str]) -> None:
 
 
 def _bounded(step: Step) -> Step:
-    args = step.args if len(_json(step.args)) <= MAX_ARGUMENTS_BYTES else {}
-    result = _json(step.result)
-    if len(result) > MAX_RESULT_BYTES:
-        return structs.replace(step, args=args, result=f"{result[:MAX_RESULT_BYTES]}{_CUT}")
-    return structs.replace(step, args=args)
+    args = step.args if len(msgspec.json.encode(step.args)) <= MAX_ARGUMENTS_BYTES else {}
+    step = structs.replace(step, args=args, error=_shortened_error(step.error))
+    result = msgspec.json.encode(step.result)
+    if len(result) <= MAX_RESULT_BYTES:
+        return step
+    beginning = result[:MAX_RESULT_BYTES].decode(errors="ignore")  # a character may be cut in two
+    return structs.replace(step, result=f"{beginning}{_CUT}")
 
 
-def _shortened(response: str) -> str:
-    cut = len(response) > MAX_RESPONSE_CHARACTERS
-    return f"{response[:MAX_RESPONSE_CHARACTERS]}{_CUT}" if cut else response
+def _shortened_error(error: str | None) -> str | None:
+    return None if error is None else _shortened(error, MAX_ERROR_CHARACTERS)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}{_CUT}"
 
 
 def _json(value: object) -> str:

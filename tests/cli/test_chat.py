@@ -1,13 +1,16 @@
 """``flask chat``: once with a message, or line by line."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from cadence import create_app
+from cadence.chat.models import Model, Models
 from cadence.config import Settings
+from cadence.errors import ModelFailed
 from cadence.runtime.zygote import Zygote
 from tests.building import example_archive
 from tests.cli.conftest import Run
@@ -69,6 +72,23 @@ def test_line_by_line_a_mistake_is_told_and_the_conversation_goes_on(chat: Run) 
     assert "Arguments are written name=value" in result.stderr
     assert "add(a=5, b=4) = 9" in result.stdout
     assert "1 turns" not in chat("--threads").stdout
+
+
+def test_after_a_turn_that_failed_the_same_conversation_goes_on(chat: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = Models.model, []
+
+    def fail_first(models: Models, requirements: Mapping[str, object] | None = None) -> Model:
+        asked.append(requirements)
+        if len(asked) == 1:
+            raise ModelFailed("It is down.")
+        return model(models, requirements)
+
+    monkeypatch.setattr(Models, "model", fail_first)
+    result = chat(input="add 2 and 3\nadd 4 and 5\n/quit\n")
+    assert "Model failed: It is down." in result.stderr
+    assert "add(a=4, b=5)" in result.stderr
+    (listed,) = chat("--threads").stdout.splitlines()
+    assert "2 turns  add 2 and 3" in listed
 
 
 def test_the_end_of_the_input_ends_it(chat: Run) -> None:

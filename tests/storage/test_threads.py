@@ -9,7 +9,12 @@ from cadence.conversation import Question, Step, ThreadRecord, TurnRecord
 from cadence.errors import InvalidRequest, NotFound, ThreadBusy
 from cadence.storage.index import Index
 from cadence.storage.owners import Owner
-from cadence.storage.threads import MAX_ARGUMENTS_BYTES, MAX_RESPONSE_CHARACTERS, MAX_RESULT_BYTES
+from cadence.storage.threads import (
+    MAX_ARGUMENTS_BYTES,
+    MAX_ERROR_CHARACTERS,
+    MAX_RESPONSE_CHARACTERS,
+    MAX_RESULT_BYTES,
+)
 
 ASKED = Question("Hello", plugins=("math",), tone="kind")
 STEP = Step("1", "math", "add", {"a": 1}, 2, None, "1.0.0", 0.5)
@@ -65,6 +70,8 @@ def test_a_turn_whose_server_has_died_is_an_interrupted_one_and_keeps_nobody_wai
     with Owner.acquire(index.instance) as another:
         assert begin(index, another.id) == 2
         assert [turn.state for turn in index.turns("one")] == ["interrupted", "running"]
+        with pytest.raises(ThreadBusy):
+            begin(index, another.id)
 
 
 def test_only_turns_of_the_dead_are_interrupted(index: Index, owner: Owner) -> None:
@@ -106,6 +113,23 @@ def test_what_is_too_large_is_kept_in_part(index: Index, owner: Owner) -> None:
     assert turn.steps[0].args == {}
     assert len(turn.steps[0].result) < MAX_RESULT_BYTES + 20
     assert turn.response.endswith("z … (cut)")
+
+
+def test_a_large_result_is_counted_in_bytes_and_words_of_errors_are_bounded(index: Index, owner: Owner) -> None:
+    begin(index, owner.id)
+    words = "e" * (MAX_ERROR_CHARACTERS + 1)
+    step = structs.replace(STEP, result="ü" * MAX_RESULT_BYTES, error=words)
+    index.end_turn("one", 1, answered(state="failed", steps=(step,), error=words))
+    (turn,) = index.turns("one")
+    assert len(turn.steps[0].result.encode()) < MAX_RESULT_BYTES + 20
+    assert turn.steps[0].error == turn.error == "e" * MAX_ERROR_CHARACTERS + " … (cut)"
+
+
+def test_threads_of_one_moment_come_page_by_page_too(index: Index) -> None:
+    for name in ("a", "b", "c"):
+        index.create_thread(ThreadRecord(name, name, "2026", "2026", 0))
+    assert [thread.id for thread in index.threads(2)] == ["c", "b"]
+    assert [thread.id for thread in index.threads(2, "b")] == ["a"]
 
 
 def test_turns_survive_the_end_of_the_index(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Operation(Struct, frozen=True):
     query: Mapping[str, Mapping[str, Any]] = {}
     required: tuple[str, ...] = ()
     request: type[Struct] | None = None
-    #: Whether it also answers with server-sent events, where those are accepted.
+    #: What it answers with as server-sent events, where those are accepted; empty where it does not.
     events: str = ""
 
 
