@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, ignore_patterns
+from typing import Any
 
 from cadence.config import SandboxMode, Settings
 from cadence.intake.limits import ArchiveLimits
@@ -39,12 +40,12 @@ def workbench() -> Iterator[Path]:
 
 
 @contextmanager
-def running(folder: Path, sandbox: SandboxMode = SandboxMode.PREFER) -> Iterator[Running]:
+def running(folder: Path, sandbox: SandboxMode = SandboxMode.PREFER, **settings: Any) -> Iterator[Running]:
     """The runtime of a process without a web server, warm; everything it started has ended afterwards.
 
     Workers are confined, as they are by default, unless ``sandbox`` says otherwise.
     """
-    parts = Parts(Settings(instance=folder / "instance", sandbox=sandbox))
+    parts = Parts(Settings(instance=folder / "instance", sandbox=sandbox, **settings))
     try:
         started = parts.start()
         started.zygote.start()

@@ -14,6 +14,8 @@
     │   ├── PluginExists          409
     │   ├── Busy                  409, in storage.locks: somebody else changes the same thing
     │   ├── NothingBefore         409, in switching: no version to roll back to
+    │   ├── ThreadBusy            409, a conversation that is still answering
+    │   ├── TooManyTurns          429
     │   ├── ValidationFailed      422
     │   ├── DependenciesFailed    422
     │   ├── InvalidArguments      422
@@ -22,6 +24,10 @@
     ├── NotFound                  404, what was asked for is not here
     ├── Cancelled                 409, an install that was ended on request
     ├── StorageFull               507
+    ├── TurnStopped               409, a turn that was ended on request
+    ├── ModelFailed               502, the language model did not answer
+    │   ├── ModelUnavailable      503, it cannot be reached, or is not set up
+    │   └── ModelTimedOut         504
     └── CallFailed                a tool call did not bring a result
         ├── ToolRaised            502
         ├── WorkerEnded           502
@@ -136,6 +142,21 @@ class PluginExists(Refused):
     message = "Plugin already exists"
 
 
+class ThreadBusy(Refused):
+    """A conversation that is still answering takes no further message."""
+
+    status = 409
+    message = "Conversation is busy"
+
+
+class TooManyTurns(Refused):
+    """As many conversations answer as may at once; ``retry_after_seconds`` is when to ask again."""
+
+    status = 429
+    message = "Too many conversations"
+    retry_after_seconds = 2
+
+
 class ValidationFailed(Refused):
     """The plugin is not one that can be loaded, or its trial failed.
 
@@ -187,6 +208,34 @@ class StorageFull(CadenceError):
 
     status = 507
     message = "Not enough storage"
+
+
+class TurnStopped(CadenceError):
+    """The turn was ended on request; what it had found by then is kept."""
+
+    status = 409
+    message = "Stopped"
+
+
+class ModelFailed(CadenceError):
+    """The language model brought no answer that could be used."""
+
+    status = 502
+    message = "Model failed"
+
+
+class ModelUnavailable(ModelFailed):
+    """It cannot be reached, refuses this server, or is not set up."""
+
+    status = 503
+    message = "Model unavailable"
+
+
+class ModelTimedOut(ModelFailed):
+    """The deadline passed before it answered."""
+
+    status = 504
+    message = "Model timed out"
 
 
 class CallFailed(CadenceError):

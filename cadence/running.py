@@ -8,6 +8,7 @@ from importlib.metadata import version as distribution_version
 from pathlib import Path
 
 from cadence.adoption import Adopter
+from cadence.chat.conversations import Conversations
 from cadence.config import MIB, SandboxMode, Settings
 from cadence.dependencies.building import Workshop
 from cadence.dependencies.environment import EnvironmentMissing, Environments
@@ -112,6 +113,7 @@ class Running:
         self.adopter = Adopter(index, store, self.live_set, self.examiner)
         adopt = self.adopter.adopt_folders if settings.enable_directory_plugins else list
         self.reconciler = Reconciler(index, self.live_set, self._owner.id, adopt)
+        self.conversations = Conversations(settings, index, self.live_set, self._owner.id)
         self._checks = self._make_checks()
 
     def serve(self, announce: Callable[[str], None]) -> None:
@@ -119,11 +121,16 @@ class Running:
         self._serves = True
         self.supervisor.soon(lambda: self.sandbox.report(announce))
         self._index.register_server(self._owner.id, os.getpid())
+        self._index.interrupt_turns()
         self.housekeeper.keep_on(self.supervisor.after)
         self.reconciler.start()
         memory_bytes = self._settings.max_workers_memory_mb * MIB
         Sleeper(self.live_set, self.supervisor, self._settings.idle_seconds, memory_bytes).start()
         self._checks.start()
+
+    def expect_active(self) -> None:
+        """Have every active plugin be there to be woken, in a process that is no server and follows no changes."""
+        self.live_set.expect(self._index.active(), self._index.generation())
 
     def receive(self) -> UploadFile:
         """A file for an upload that is about to come, where it can be renamed into the archive later.
@@ -143,6 +150,7 @@ class Running:
         self.reconciler.ask_to_stop()
         self._checks.ask_to_stop()
         self.installer.cancel_all()
+        self.conversations.close()
         self.live_set.close()
         # Those that are still loading too, so nothing below has to wait for a plugin.
         self._launcher.close()
@@ -202,7 +210,14 @@ class Running:
         policy = Policy(ends=settings.probation_crashes, check_failures=settings.health_failures)
         rules = Rules(policy, settings.probation_seconds)
         launch = (self._launcher, self.supervisor, self._launch_of)
-        return LiveSet(*launch, settings.load_seconds, settings.limits, rules, settings.max_live_workers)
+        return LiveSet(
+            *launch,
+            settings.load_seconds,
+            settings.limits,
+            rules,
+            settings.max_live_workers,
+            hold_seconds=settings.turn_seconds,
+        )
 
     def _make_checks(self) -> Checks:
         def awake() -> list[str]:

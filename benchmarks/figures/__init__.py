@@ -2,6 +2,7 @@
 
 from benchmarks.figures import (
     call,
+    chat,
     cold,
     dependencies,
     dev,
@@ -32,4 +33,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "dependencies": dependencies.measure,
     "isolated": isolated.measure,
     "dev": dev.measure,
+    "chat": chat.measure,
 }

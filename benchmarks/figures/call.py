@@ -51,7 +51,7 @@ def _samples(effort: Effort) -> dict[str, Samples]:
     with workbench() as folder, _echo() as ping, running(folder) as runtime:
         plugin = math_plugin(folder)
         install(runtime, plugin, folder)
-        tool = _in_process_tool(plugin / "tools.py")
+        tool = in_process_tool(plugin / "tools.py")
         calls: dict[str, Callable[[], object]] = {
             "cadence": partial(runtime.live_set.call, MATH.name, TOOL, ARGUMENTS),
             "langchain": partial(tool.invoke, ARGUMENTS),
@@ -72,10 +72,10 @@ def install_archive(runtime: Running, archive: Path) -> None:
     """Install an archive."""
     with archive.open("rb") as stream:
         upload = receive(stream, archive.name, archive.parent, max_bytes=archive.stat().st_size)
-    runtime.installer.install(upload, InstallOptions())
+    runtime.installer.install(upload, InstallOptions(force_overwrite=True))
 
 
-def _in_process_tool(file: Path) -> Any:
+def in_process_tool(file: Path) -> Any:
     """The plugin's own tool, imported into this process: what people call today without isolation."""
     spec = importlib.util.spec_from_file_location("benchmarked_tools", file)
     assert spec is not None

@@ -1,4 +1,4 @@
-"""``flask serve``, ``flask doctor``, ``flask plugins …``: thin, each command one call on the parts and lines of text.
+"""``flask serve``, ``flask doctor``, ``flask chat``, ``flask plugins``: each one call on the parts, and lines of text.
 
 They act on store and index directly, with and without a running server; a running one follows within a moment.
 """
@@ -6,6 +6,7 @@ They act on store and index directly, with and without a running server; a runni
 from flask import Flask
 
 from cadence.cli.authoring import pack, validate
+from cadence.cli.chat import chat
 from cadence.cli.comparison import compare
 from cadence.cli.dev import dev
 from cadence.cli.environments import environments
@@ -24,5 +25,5 @@ def register(app: Flask) -> None:
         plugins.add_command(command)
     for command in (activate, rollback, pin, unpin, disable, enable, restore, deleted, history, health, test, logs):
         plugins.add_command(command)
-    for command in (serve, doctor, plugins):
+    for command in (serve, doctor, chat, plugins):
         app.cli.add_command(command)

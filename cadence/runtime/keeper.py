@@ -48,6 +48,7 @@ class Keeper:
     :param launch_of: where the files and the environment of a version lie, and what it is granted at this moment.
     :param load_seconds: how long a plugin may take to load.
     :param limits: those of a plugin whose grants do not say otherwise.
+    :param hold_seconds: for how long a worker that was replaced goes on for those who hold it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Keeper:
         limits: Limits,
         rules: Rules,
         max_workers: int,
+        hold_seconds: float,
     ) -> None:
         self.places = Places(max_workers, self.sleep)
         self.mender = Mender(supervisor, rules.policy, self._restart, self.renew, self.retire)
@@ -69,6 +71,7 @@ class Keeper:
         self._load_seconds = load_seconds
         self._limits = limits
         self._probation_seconds = rules.probation_seconds
+        self._hold_seconds = hold_seconds
 
     def condition_of(self, record: VersionRecord) -> Condition:
         """How a version stands that is expected to answer from now on."""
@@ -104,23 +107,30 @@ class Keeper:
     def swap(self, slot: Slot, record: VersionRecord, worker: Worker, generation: int) -> bool:
         """Let ``worker`` answer from now on, unless a later generation has already decided otherwise.
 
-        The worker that does not answer any more, old or new, finishes its calls and ends.
+        The worker that does not answer any more, old or new, finishes its calls and ends; one of another install goes
+        on for those who hold it.
 
         :returns: whether ``worker`` answers now.
         """
         with slot.changed:
             stale = generation < slot.generation or self.closed
             ousted = worker if stale else slot.worker
+            same = slot.record is not None and is_same_install(slot.record, record)
             if not stale:
-                same = slot.record is not None and is_same_install(slot.record, record)
                 slot.condition = health.started(slot.condition) if same else self.condition_of(record)
                 slot.record, slot.worker, slot.generation = record, worker, generation
                 slot.error, slot.restarting, slot.asleep, slot.giving_up = None, False, False, False
                 slot.health, slot.checked_at = worker.report.health, None
                 slot.last_used = time.monotonic()
                 slot.changed.notify_all()
+        if same and not stale:
+            # It was started anew, perhaps with other grants, and those hold for what was replaced before too.
+            self._renounce_lingering(slot)
         if ousted is not None and (stale or ousted is not worker):
-            self.retire(ousted)
+            if stale or same:
+                self.retire(ousted)
+            else:
+                self._replace(slot, ousted)
         if not stale and worker.gone:
             self._ended(worker)
         return not stale
@@ -129,6 +139,7 @@ class Keeper:
         """Let the plugin answer no more; calls in flight finish."""
         with slot.changed:
             ousted = slot.clear(generation) if generation >= slot.generation else None
+        self._renounce_lingering(slot)
         if ousted is not None:
             self.retire(ousted)
 
@@ -157,6 +168,7 @@ class Keeper:
             else:
                 slot.error = error
                 slot.changed.notify_all()
+        self._renounce_lingering(slot)
         if ousted is not None:
             self.retire(ousted)
 
@@ -215,9 +227,25 @@ class Keeper:
         )
 
     def retire(self, worker: Worker) -> None:
-        """Let a worker finish its calls and end; past every deadline it is killed."""
-        worker.drain()
+        """Let a worker finish its calls and end, whoever holds it; past every deadline it is killed."""
+        worker.drain(renounced=True)
         self._supervisor.after(worker.limits.call_seconds, lambda: worker.kill("it did not finish in time"))
+
+    def _replace(self, slot: Slot, worker: Worker) -> None:
+        """Let a worker go on for those who hold it, and then end."""
+        with slot.changed:
+            slot.lingering = [one for one in slot.lingering if not one.gone] + [worker]
+        worker.drain()
+        if worker.held:
+            self._supervisor.after(self._hold_seconds, lambda: self.retire(worker))
+        else:
+            self.retire(worker)
+
+    def _renounce_lingering(self, slot: Slot) -> None:
+        with slot.changed:
+            lingering, slot.lingering = slot.lingering, []
+        for worker in lingering:
+            self.retire(worker)
 
     def renew(self, worker: Worker) -> None:
         """Start a new worker in the place of one that answers, once."""

@@ -13,6 +13,7 @@ from cadence.model import ExampleResult, HealthReport, Limits, ToolResult, Versi
 from cadence.progress import Cancellation
 from cadence.runtime.footprint import own_bytes
 from cadence.runtime.health import EndKind
+from cadence.runtime.hold import Hold
 from cadence.runtime.keeper import Keeper, Reloaded
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.mender import Observer, Rules, unhealthy_words
@@ -41,6 +42,7 @@ class LiveSet:
         a plugin that starts, and for ``call_seconds`` of the plugin's own limits for its answer.
     :param rules: when a version is bad.
     :param max_workers: how many plugins are awake at once.
+    :param hold_seconds: for how long a worker that was replaced goes on for those who hold it.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class LiveSet:
         limits: Limits,
         rules: Rules | None = None,
         max_workers: int = 64,
+        hold_seconds: float = 300.0,
     ) -> None:
         self._supervisor = supervisor
         self._limits = limits
-        self._keeper = Keeper(launcher, supervisor, launch_of, load_seconds, limits, rules or Rules(), max_workers)
+        given = (launch_of, load_seconds, limits, rules or Rules(), max_workers, hold_seconds)
+        self._keeper = Keeper(launcher, supervisor, *given)
         self._places = self._keeper.places
 
     def observe(self, observer: Observer) -> None:
@@ -75,9 +79,10 @@ class LiveSet:
         """The memory of its own that each plugin takes that is awake, by name, in bytes."""
         return {slot.name: own_bytes(worker.pid) for slot in self._places.awake() if (worker := slot.worker)}
 
-    def call(self, name: str, tool: str, args: Mapping[str, Any]) -> ToolResult:
+    def call(self, name: str, tool: str, args: Mapping[str, Any], *, held: Worker | None = None) -> ToolResult:
         """Call a tool of the version that answers now.
 
+        :param held: a worker that is asked instead for as long as it can be, see :meth:`hold`.
         :raises NotFound: no such plugin or tool.
         :raises InvalidArguments: they do not fit the tool's schema.
         :raises CallFailed: one of its kinds; a worker that missed its deadline is replaced.
@@ -85,7 +90,7 @@ class LiveSet:
         started = time.monotonic()
         slot = self._slot(name)
         try:
-            value, worker = self._ask(slot, lambda worker, seconds: worker.call(tool, args, seconds))
+            value, worker = self._ask(slot, lambda worker, seconds: worker.call(tool, args, seconds), held)
         except CadenceError as failure:
             slot.tally.record(time.monotonic() - started, Outcome.of(failure))
             raise
@@ -93,10 +98,34 @@ class LiveSet:
         slot.tally.record(seconds, Outcome.OK)
         return ToolResult(value, worker.ref.version, round(seconds * 1000, 3))
 
+    def hold(self, name: str, *, wake: bool = True) -> Hold | None:
+        """Keep the version that answers now answering until that is closed, whatever takes its place.
+
+        :returns: None where the plugin sleeps and is not to be woken, or is about to start.
+        :raises NotFound: no such plugin.
+        :raises PluginUnavailable: it does not answer.
+        """
+        slot = self._slot(name)
+        slot.last_used = time.monotonic()
+        while True:
+            worker = slot.worker
+            if worker is not None and worker.hold():
+                return Hold(self, name, worker)
+            if not wake:
+                return None
+            self._await_worker(slot, time.monotonic() + self._limits.call_seconds)
+
+    def ask(self, name: str, ask: Callable[[Worker, float], T], *, held: Worker | None = None) -> T:
+        """What the worker of a plugin says; ``ask`` is given it, and in how many seconds it has to answer.
+
+        :param held: as for :meth:`call`, which raises the same.
+        """
+        value, _ = self._ask(self._slot(name), ask, held)
+        return value
+
     def self_test(self, name: str) -> tuple[ExampleResult, ...]:
         """Run the examples of a plugin's tools. Raises like :meth:`call`."""
-        results, _ = self._ask(self._slot(name), lambda worker, seconds: worker.self_test(seconds))
-        return results
+        return self.ask(name, lambda worker, seconds: worker.self_test(seconds))
 
     def check_health(self, name: str) -> HealthReport:
         """Run the health check of a plugin, and do what comes of it. Raises like :meth:`call`."""
@@ -305,19 +334,24 @@ class LiveSet:
             self._keeper.sleep(slot)
         return done
 
-    def _ask(self, slot: Slot, ask: Callable[[Worker, float], T]) -> tuple[T, Worker]:
-        """What the worker that answers now says within so many seconds, and which one that is."""
+    def _ask(self, slot: Slot, ask: Callable[[Worker, float], T], held: Worker | None = None) -> tuple[T, Worker]:
+        """What the worker that answers now says within so many seconds, and which one that is.
+
+        :param held: is asked first.
+        """
         slot.last_used = started = time.monotonic()
         while True:
-            worker = slot.worker
-            if worker is None or worker.draining:
+            worker, held = held or slot.worker, None
+            if worker is None or (worker.draining and not worker.held):
                 worker = self._await_worker(slot, started + self._limits.call_seconds)
             try:
                 return ask(worker, worker.limits.call_seconds), worker
             except Draining:
                 continue
             except (CallTimedOut, LimitReached) as failure:
-                if not worker.gone:
+                if worker.draining:
+                    self._keeper.retire(worker)  # held or not: another is there already
+                elif not worker.gone:
                     kind: EndKind = "timeouts" if isinstance(failure, CallTimedOut) else "limits"
                     self._keeper.mender.failed(slot, worker, kind, failure.in_words)
                 raise

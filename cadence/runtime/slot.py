@@ -47,6 +47,7 @@ class Slot:
     :ivar asleep: it has no worker because nobody called it; the first call brings one up.
     :ivar starting: how many are bringing a worker up for it, for which there was none.
     :ivar giving_up: its version is being taken back: whoever calls waits for the one that comes.
+    :ivar lingering: workers of other versions that go on for those who held them when they were replaced.
     """
 
     def __init__(self, name: str) -> None:
@@ -59,6 +60,7 @@ class Slot:
         self.error: str | None = None
         self.asleep = False
         self.starting = 0
+        self.lingering: list[Worker] = []
         self.giving_up = False
         self.restarting = False
         self.restart_at = 0.0

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cadence.errors import (
@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _EXIT_NOTICE_SECONDS = 2.0
 #: How much of the time for a self-test the worker itself takes.
 _SELF_TEST_SHARE = 0.9
+#: A system prompt of an agent that has more cannot be used: it is paid for with every question to a model.
+MAX_PROMPT_CHARACTERS = 100_000
 
 
 class Draining(Exception):
@@ -77,7 +79,9 @@ class Worker:
         self._pidfd = -1
         self._gate = threading.Lock()
         self._in_flight = 0
+        self._held = 0
         self._draining = False
+        self._renounced = False
 
     @property
     def report(self) -> TrialReport:
@@ -133,12 +137,35 @@ class Worker:
         return self._in_flight > 0
 
     @property
+    def held(self) -> bool:
+        """Whether somebody keeps it from ending when it drains."""
+        return self._held > 0
+
+    @property
     def draining(self) -> bool:
         """Whether it has been told to take no new calls."""
         return self._draining
 
+    def hold(self) -> bool:
+        """Keep it from ending when it drains, until :meth:`let_go`. Returns False where it takes no new calls."""
+        with self._gate:
+            if self._draining or self.gone:
+                return False
+            self._held += 1
+            return True
+
+    def let_go(self) -> None:
+        """Undo one :meth:`hold`."""
+        with self._gate:
+            self._held -= 1
+            last = self._may_stop
+        if last:
+            self._channel.send_stop()
+
     def call(self, tool: str, args: Mapping[str, Any], timeout: float) -> Any:
         """Call a tool and wait for its result, any JSON value.
+
+        Whoever holds it may ask it while it drains too.
 
         :raises Draining: before anything was sent, when another worker is to be asked.
         :raises InvalidArguments: the arguments do not fit the tool's schema.
@@ -163,6 +190,30 @@ class Worker:
             raise self._failure(what, reply)
         raise self._stranger(what)
 
+    def prompt(self, timeout: float) -> str:
+        """The agent's system prompt as it is now. Raises like :meth:`call`."""
+        what = f"The system prompt of {self.ref.name}"
+        reply = self._request(wire.AskPrompt, what, timeout)
+        if isinstance(reply, wire.Failed):
+            raise self._failure(what, reply)
+        if not isinstance(reply, wire.Prompted):
+            raise self._stranger(what)
+        if len(reply.prompt) > MAX_PROMPT_CHARACTERS:
+            words = f"{what} has {len(reply.prompt)} characters; at most {MAX_PROMPT_CHARACTERS} are taken."
+            raise CallFailed(words, ref=self.ref)
+        return reply.prompt
+
+    def route(self, messages: Sequence[Mapping[str, Any]], timeout: float) -> str:
+        """Have the agent decide where a conversation goes on: ``continue`` or ``back``. Raises like :meth:`call`."""
+        what = f"The routing of {self.ref.name}"
+        asked = tuple(map(dict, messages))
+        reply = self._request(lambda id_: wire.Route(id_, asked), what, timeout)
+        if isinstance(reply, wire.Routed):
+            return reply.decision
+        if isinstance(reply, wire.Failed):
+            raise self._failure(what, reply)
+        raise self._stranger(what)
+
     def self_test(self, timeout: float) -> tuple[ExampleResult, ...]:
         """Try the examples of all tools within ``timeout`` seconds. Raises like :meth:`call`.
 
@@ -177,15 +228,24 @@ class Worker:
             raise self._failure(what, reply)
         raise self._stranger(what)
 
-    def drain(self) -> None:
-        """Take no new calls; end once those in flight have answered."""
+    def drain(self, *, renounced: bool = False) -> None:
+        """Take no new calls; end once those in flight have answered and nobody holds it.
+
+        :param renounced: whether those who hold it may not ask it any more either.
+        """
         with self._gate:
-            if self._draining:
+            if self._draining and (self._renounced or not renounced):
                 return
             self._draining = True
-            idle = self._in_flight == 0
+            self._renounced = renounced
+            idle = self._may_stop
         if idle:
             self._channel.send_stop()
+
+    @property
+    def _may_stop(self) -> bool:
+        """Whether nobody asks it, nor will any more; within the gate."""
+        return self._draining and self._in_flight == 0 and (self._held == 0 or self._renounced)
 
     def kill(self, reason: str) -> None:
         """End it now; whoever waits for an answer is told the reason. Does nothing to one that has ended."""
@@ -240,7 +300,7 @@ class Worker:
 
     def _request(self, build: Callable[[int], wire.Question], what: str, timeout: float) -> wire.Reply:
         with self._gate:
-            if self._draining:
+            if self._draining and (self._held == 0 or self._renounced):
                 raise Draining
             self._in_flight += 1
         try:
@@ -266,7 +326,7 @@ class Worker:
         finally:
             with self._gate:
                 self._in_flight -= 1
-                last = self._draining and self._in_flight == 0
+                last = self._may_stop
             if last:
                 self._channel.send_stop()
 

@@ -7,7 +7,17 @@ from cadence.storage.resolutions import ResolutionIndex
 from cadence.storage.search import SearchIndex
 from cadence.storage.servers import ServerIndex
 from cadence.storage.statistics import StatisticsIndex
+from cadence.storage.threads import ThreadIndex
 
 
-class Index(CommitIndex, GrantIndex, InstallIndex, ResolutionIndex, SearchIndex, ServerIndex, StatisticsIndex):
+class Index(
+    CommitIndex,
+    GrantIndex,
+    InstallIndex,
+    ResolutionIndex,
+    SearchIndex,
+    ServerIndex,
+    StatisticsIndex,
+    ThreadIndex,
+):
     """The index of one instance; any number of threads and processes use it at once. ``Index.open(path)``."""

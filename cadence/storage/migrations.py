@@ -211,6 +211,26 @@ def m008_search(db: Database) -> None:
         SELECT * FROM version_sayings""")
 
 
+@migrations()
+def m009_threads(db: Database) -> None:
+    """Conversations: their turns as they were shown. What models are shown of them lies in a file of LangGraph's."""
+    db.execute("""
+        CREATE TABLE threads (
+            id TEXT PRIMARY KEY NOT NULL, title TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+        ) STRICT""")
+    db.execute("CREATE INDEX threads_by_time ON threads (updated_at, id)")
+    db.execute("""
+        CREATE TABLE turns (
+            thread_id TEXT NOT NULL REFERENCES threads (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+            owner TEXT NOT NULL, message TEXT NOT NULL, asked_at TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('running', 'answered', 'failed', 'stopped', 'interrupted')),
+            response TEXT NOT NULL DEFAULT '', steps TEXT NOT NULL DEFAULT '[]', error TEXT,
+            model TEXT NOT NULL DEFAULT '', turn_limit TEXT, notices TEXT NOT NULL DEFAULT '[]',
+            ms REAL NOT NULL DEFAULT 0, plugins TEXT, tone TEXT,
+            PRIMARY KEY (thread_id, number)
+        ) STRICT""")
+
+
 def _keep_words(db: Database) -> None:
     """Of :func:`m008_search`: as in https://sqlite.org/fts5.html, "External Content Tables"."""
     db.execute("""

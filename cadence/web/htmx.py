@@ -7,6 +7,7 @@ styles (``beforebegin``, ``afterbegin`` and every style with a modifier). Header
 import json
 from collections.abc import Mapping
 from typing import cast
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from htmx_flask import Htmx
@@ -23,6 +24,18 @@ def is_htmx() -> bool:
     """Whether the request wants a fragment: it came from htmx, and not to restore a whole page."""
     headers = cast(HtmxAwareRequest, request).htmx
     return bool(headers) and not headers.boosted and not headers.history_restore_request
+
+
+def current_path() -> str:
+    """The path of the page that asks, empty where that is not known."""
+    return urlsplit(cast(HtmxAwareRequest, request).htmx.current_url or "").path
+
+
+def redirect_to(address: str) -> Response:
+    """Have the page go to another (``HX-Redirect``)."""
+    response = Response(status=204)
+    response.headers["HX-Redirect"] = address
+    return response
 
 
 def respond(

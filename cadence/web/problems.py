@@ -7,7 +7,7 @@ from msgspec import json
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
-from cadence.errors import CadenceError, InvalidRequest, NotFound, RequestTooLarge, UploadTooLarge
+from cadence.errors import CadenceError, InvalidRequest, NotFound, RequestTooLarge, TooManyTurns, UploadTooLarge
 from cadence.outcome import failure_json
 from cadence.web.pages.problem import problem_page
 
@@ -31,7 +31,9 @@ def _answer(error: CadenceError) -> Response:
     if not _is_api():
         return problem_page(error)
     response = Response(json.encode(failure_json(error)), status=error.status, mimetype="application/json")
-    if error.status == 503:
+    if isinstance(error, TooManyTurns):
+        response.headers["Retry-After"] = str(error.retry_after_seconds)
+    elif error.status == 503:
         response.headers["Retry-After"] = "1"
     return response
 

@@ -29,6 +29,7 @@ from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
+from cadence.web.chat import ChatServices
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.install_views import InstallView, install_view
 from cadence.web.logs import LogServices
@@ -46,7 +47,7 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions[EXTENSION])
 
 
-class PluginServices(VersionServices, LogServices):
+class PluginServices(VersionServices, LogServices, ChatServices):
     """The doings behind pages and API."""
 
     @property

@@ -2,7 +2,7 @@
 
 import importlib.util
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from cadence_sdk._runtime.failure import culprit, describe, text_of
 from cadence_sdk._runtime.health import check_health
 from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.report import Fault, HealthReport, Metadata, Requests, TrialReport
+from cadence_sdk._runtime.routing import prompt_of, route, routes, routing_warnings
 from cadence_sdk._runtime.tools import ToolCall
 from cadence_sdk.base.agent import BaseAgent
 from cadence_sdk.base.metadata import PluginMetadata
@@ -72,6 +73,14 @@ class LoadedPlugin:
     def health(self) -> HealthReport:
         """Run the plugin's health check; a check that raises, or returns nonsense, is an unhealthy one."""
         return check_health(self._plugin, self._limits)
+
+    def prompt(self) -> str:
+        """The agent's system prompt. Raises as :func:`cadence_sdk._runtime.routing.prompt_of`."""
+        return prompt_of(self._agent)
+
+    def route(self, messages: Sequence[Any]) -> str:
+        """What the agent decides. Raises as :func:`cadence_sdk._runtime.routing.route`."""
+        return route(self._agent, messages)
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Have the loop run a coroutine, which must not raise, and wait for what it returns."""
@@ -233,6 +242,7 @@ class _Trial:
             parallel_tool_calls=bool(getattr(agent, "parallel_tool_calls", True)),
             health=health,
             warnings=tuple(self.warnings),
+            routes=routes(agent),
         )
         self.attempt("report_not_json", partial(msgspec.json.encode, report), "Writing the plugin's report as JSON")
         return LoadedPlugin(self.module, plugin, agent, tools, report, self.limits)
@@ -294,6 +304,8 @@ class _Trial:
             for sentence in prompt_errors(prompt):
                 self.fault("invalid_agent", sentence)
         self.note_overrides(type(agent))
+        if self.strict:
+            self.warnings.extend(routing_warnings(agent))
         return agent
 
     def note_overrides(self, agent: type[BaseAgent]) -> None:

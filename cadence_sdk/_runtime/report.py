@@ -90,13 +90,17 @@ class HealthReport(Struct, frozen=True):
 
 
 class TrialReport(Struct, frozen=True):
-    """What a worker found when it loaded a plugin without a fault."""
+    """What a worker found when it loaded a plugin without a fault.
+
+    ``routes`` is whether its agent decides itself, by ``should_continue``, when a conversation goes on.
+    """
 
     metadata: Metadata
     tools: tuple[ToolSpec, ...]
     parallel_tool_calls: bool
     health: HealthReport
     warnings: tuple[str, ...] = ()
+    routes: bool = False
 
 
 class Layer(Struct, frozen=True):

@@ -21,6 +21,7 @@ from cadence_sdk._runtime.exhaustion import end_out_of, is_out_of_memory, named_
 from cadence_sdk._runtime.failure import describe
 from cadence_sdk._runtime.limits import Limits
 from cadence_sdk._runtime.loader import LoadedPlugin
+from cadence_sdk._runtime.routing import AnswerInvalid
 from cadence_sdk._runtime.self_test import SelfTest, Watch
 from cadence_sdk._runtime.timer import Timer
 from cadence_sdk._runtime.tools import ArgumentsInvalid, to_json
@@ -166,8 +167,21 @@ class Server:
             self._call(request)
         elif isinstance(request, wire.CheckHealth):
             self._send(wire.Health(request.id, self._plugin.health()))
-        else:
+        elif isinstance(request, wire.SelfTest):
             self._test(request)
+        else:
+            self._send(self._of_agent(request))
+
+    def _of_agent(self, request: wire.AskPrompt | wire.Route) -> wire.Reply:
+        try:
+            if isinstance(request, wire.AskPrompt):
+                return wire.Prompted(request.id, self._plugin.prompt())
+            decision = self._plugin.route(request.messages)
+            return wire.Routed(request.id, "continue" if decision == "continue" else "back")
+        except AnswerInvalid as error:
+            return wire.Failed(request.id, "raised", (str(error),))
+        except BaseException as error:  # noqa: BLE001  (also SystemExit: an agent must not end its thread)
+            return self._failure(request.id, error)
 
     def _test(self, request: wire.SelfTest) -> None:
         test = SelfTest(self._plugin.tools.values(), self._plugin.wait, self._folder, self._limits)

@@ -7,7 +7,7 @@ process that runs untrusted code, and JSON decoded by ``msgspec`` into a fixed t
 import socket
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -136,6 +136,22 @@ class SelfTest(Struct, frozen=True, tag="self_test"):
     seconds: float
 
 
+class AskPrompt(Struct, frozen=True, tag="prompt"):
+    """Server to worker: say the agent's system prompt as it is now."""
+
+    id: int
+
+
+class Route(Struct, frozen=True, tag="route"):
+    """Server to worker: have the agent's ``should_continue`` decide after these messages.
+
+    They are as of LangChain's ``messages_to_dict``.
+    """
+
+    id: int
+    messages: tuple[dict[str, Any], ...]
+
+
 class Stop(Struct, frozen=True, tag="stop"):
     """Server to worker: no further request follows; clean up and end."""
 
@@ -174,9 +190,23 @@ class SelfTested(Struct, frozen=True, tag="self_tested"):
     results: tuple[ExampleResult, ...]
 
 
-Question = Call | CheckHealth | SelfTest
+class Prompted(Struct, frozen=True, tag="prompted"):
+    """Worker to server: the system prompt."""
+
+    id: int
+    prompt: str
+
+
+class Routed(Struct, frozen=True, tag="routed"):
+    """Worker to server: what was decided, ``continue`` or ``back``."""
+
+    id: int
+    decision: Literal["continue", "back"]
+
+
+Question = Call | CheckHealth | SelfTest | AskPrompt | Route
 Request = Question | Stop
-Reply = Result | Failed | Health | SelfTested
+Reply = Result | Failed | Health | SelfTested | Prompted | Routed
 FromZygote = Spawned | SpawnFailed | Exited
 
 _encoder = msgspec.json.Encoder()

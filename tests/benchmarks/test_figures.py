@@ -13,7 +13,7 @@ from cadence.model import PluginRef
 from cadence.storage.index import Index
 
 
-@pytest.mark.parametrize("name", ["call", "memory", "reload"])
+@pytest.mark.parametrize("name", ["call", "chat", "memory", "reload"])
 def test_a_figure_can_be_measured_and_leaves_nothing_running(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m006_locks",
             "m007_decisions_and_history",
             "m008_search",
+            "m009_threads",
         ]
 
 

@@ -124,7 +124,7 @@ def test_an_index_of_before_finds_what_it_had(tmp_path: Path) -> None:
     path = tmp_path / "index.db"
     with Index.open(path) as index:
         add(index, "demo-1.0.0", "apples")
-        index.database.execute("DELETE FROM _sqlite_migrations WHERE name >= 'm008'")
+        index.database.execute("DELETE FROM _sqlite_migrations WHERE name = 'm008_search'")
         for kind, name in index.database.execute(
             "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view') ORDER BY type"
         ).fetchall():
@@ -132,7 +132,7 @@ def test_an_index_of_before_finds_what_it_had(tmp_path: Path) -> None:
         for table in ("version_words", "version_texts"):
             index.database.execute(f"DROP TABLE {table}")
     with Index.open(path) as index:
-        assert [migration.name for migration in migrations.applied(index.database)][-1] >= "m008_search"
+        assert [migration.name for migration in migrations.applied(index.database)].count("m008_search") == 1
         assert found(index, "apples") == ["demo-1.0.0"]
 
 

@@ -1,6 +1,8 @@
 """Imports flow one way, and what belongs in one place is in no other."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,18 @@ import pytest
 from tests.structure.imports import ROOT, imports, is_module, module_name, sources, tree
 
 #: The storeys of the house, from the ground up: a module imports from its own room and from those below.
-FOUNDATION = {"comparison", "model", "history", "errors", "config", "outcome", "progress"}
+FOUNDATION = {
+    "comparison",
+    "conversation",
+    "model",
+    "history",
+    "errors",
+    "setting",
+    "setting_parsers",
+    "config",
+    "outcome",
+    "progress",
+}
 ROOMS = {"intake", "dependencies", "storage", "runtime"}
 WIRING = {"installer", "reconciler", "parts"}
 TOP = {"web", "cli", "server", "__init__"}
@@ -82,7 +95,23 @@ def test_the_server_never_imports_what_runs_plugins(path: Path) -> None:
     sdk = {name for name in imports(path) if name.split(".")[0] == "cadence_sdk"}
     plain = ("report", "wire", "limits", "endpoint")
     assert sdk <= {"cadence_sdk._runtime", *(f"cadence_sdk._runtime.{name}" for name in plain)}
-    assert not {name.split(".")[0] for name in imports(path)} & {"langchain", "langchain_core", "langgraph", "pickle"}
+    assert "pickle" not in imports(path)
+
+
+#: They take a second to import, so what needs them is imported when a turn does.
+LANGCHAIN = {"langchain", "langchain_core", "langgraph", "langsmith"}
+
+
+@pytest.mark.parametrize("path", SERVER, ids=module_name)
+def test_langchain_is_only_in_conversations(path: Path) -> None:
+    assert room(module_name(path)) == "chat" or not {name.split(".")[0] for name in imports(path)} & LANGCHAIN
+
+
+def test_neither_the_application_nor_conversations_import_langchain_before_a_turn_needs_it() -> None:
+    script = "import sys, cadence.parts, cadence.chat.conversations, cadence.web.api; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert "cadence.chat.conversations" in loaded
+    assert not {name.split(".")[0] for name in loaded.split()} & LANGCHAIN
 
 
 @pytest.mark.parametrize("path", SERVER, ids=module_name)

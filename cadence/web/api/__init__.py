@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response
 
-from cadence.web.api import answers, comparison, health, installs, logs, plugins, uploads, versions
+from cadence.web.api import answers, chat, comparison, health, installs, logs, plugins, uploads, versions
 from cadence.web.api.openapi import Operation, document
 from cadence.web.api.replies import reply
 from cadence.web.logs import QUERY as LOG_QUERY
@@ -265,6 +265,37 @@ OPERATIONS = (
         installs.environments,
         "List the environments of packages, and which versions use them",
         {200: answers.EnvironmentList},
+    ),
+    Operation(
+        "POST",
+        "/chat",
+        chat.chat,
+        "Ask the agents of the live plugins",
+        {200: chat.ChatAnswer},
+        (400, 404, 409, 413, 429, 502, 503, 504),
+        request=chat.ChatRequest,
+        events=chat.EVENTS,
+    ),
+    Operation(
+        "GET",
+        "/threads",
+        chat.threads,
+        "List conversations, the one that changed last first",
+        {200: chat.ThreadList},
+        (400,),
+        query=chat.THREADS_QUERY,
+    ),
+    Operation("GET", "/threads/<thread_id>", chat.thread, "Show a conversation", {200: chat.ThreadAnswer}, (404,)),
+    Operation(
+        "DELETE", "/threads/<thread_id>", chat.delete_thread, "Delete a conversation", {200: chat.ThreadDeleted}, (404,)
+    ),
+    Operation(
+        "POST",
+        "/threads/<thread_id>/stop",
+        chat.stop_thread,
+        "Stop the turn that runs in a conversation",
+        {200: chat.ThreadStopped},
+        (404,),
     ),
     Operation("GET", "/health", health.health, "How this server does", {200: answers.Health}),
 )

@@ -39,6 +39,8 @@ class Operation(Struct, frozen=True):
     query: Mapping[str, Mapping[str, Any]] = {}
     required: tuple[str, ...] = ()
     request: type[Struct] | None = None
+    #: What it answers with as server-sent events, where those are accepted; empty where it does not.
+    events: str = ""
 
 
 _UPLOAD_FIELDS: Mapping[str, dict[str, Any]] = {
@@ -138,6 +140,9 @@ def _operation(operation: Operation, by_type: Mapping[Any, dict[str, Any]]) -> d
         described["requestBody"] = {"required": needed, "content": content}
     if operation.body is not None:
         described["requestBody"] = _BODIES[operation.body]
+    if operation.events:
+        stream = {"schema": {"type": "string", "description": operation.events}}
+        described["responses"]["200"]["content"]["text/event-stream"] = stream
     if 202 in operation.answers:
         described["parameters"].append(
             {"name": "Prefer", "in": "header", "schema": {"type": "string"}, "example": "respond-async"}

@@ -43,13 +43,14 @@ def json_object(of: str) -> dict[str, Any]:
     return _decoded(request.get_data(cache=False), of)
 
 
-def body_of(type_: type[S], of: str) -> S:
+def body_of(type_: type[S], of: str, max_bytes: int = _MAX_BODY_BYTES) -> S:
     """The request's body as a value; an empty body is one without fields.
 
     :param of: what is in it, in words.
+    :param max_bytes: the largest that is read.
     :raises InvalidRequest: with every fault, when it is not an object of these fields.
     """
-    request.max_content_length = _MAX_BODY_BYTES
+    request.max_content_length = max_bytes
     body = request.get_data(cache=False)
     raw = _decoded(body, of) if body else {}
     if faults := [*_faults(type_, raw)]:

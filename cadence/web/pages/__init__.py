@@ -12,8 +12,9 @@ from flask import Blueprint
 
 from cadence.sandbox import remedy
 from cadence.web.install_views import STAGE_LABELS
-from cadence.web.pages import assets, comparison, health, installs, logs, plugin, plugins, system, versions
+from cadence.web.pages import assets, chat, comparison, health, installs, logs, plugin, plugins, system, versions
 from cadence.web.pages.accounts import in_json, taken_back
+from cadence.web.pages.chat_views import pretty
 from cadence.web.pages.forms import CancelForm, ConfirmForm, TokenForm
 from cadence.web.pages.fragments import unless_changed
 from cadence.web.pages.headers import harden, keep_fragments_apart
@@ -59,11 +60,21 @@ pages.add_url_rule("/installs/<install_id>/log", "install_log", installs.log)
 pages.add_url_rule("/plugins/<plugin:name>/compare", "compare", comparison.compare)
 pages.add_url_rule("/installs/<install_id>/confirm", "confirm", installs.confirm, methods=["POST"])
 pages.add_url_rule("/installs/<install_id>/cancel", "cancel", installs.cancel, methods=["POST"])
+pages.add_url_rule("/chat", "chat", chat.chat)
+pages.add_url_rule("/chat", "ask", chat.ask, methods=["POST"])
+pages.add_url_rule("/chat/stream", "chat_stream", chat.stream, methods=["POST"])
+pages.add_url_rule("/chat/threads", "chat_threads", chat.threads)
+pages.add_url_rule("/chat/<thread_id>", "chat_thread", chat.thread)
+pages.add_url_rule("/chat/<thread_id>", "ask_in", chat.ask_in, methods=["POST"])
+pages.add_url_rule("/chat/<thread_id>/stop", "chat_stop", chat.stop, methods=["POST"])
+pages.add_url_rule("/chat/<thread_id>/delete", "chat_delete", chat.delete, methods=["GET", "POST"])
+pages.add_url_rule("/chat/<thread_id>/turns/<int:number>", "chat_turn", chat.turn)
 pages.add_url_rule("/system", "system", system.system)
+pages.add_url_rule("/system/graph", "graph", system.graph)
 pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
 
-for words in (exact_time, human_ms, human_size, in_json, logs.log_time, relative_time):
+for words in (exact_time, human_ms, human_size, in_json, logs.log_time, pretty, relative_time):
     pages.add_app_template_filter(words)
 pages.add_app_template_filter(comparison.names_as_code)
 

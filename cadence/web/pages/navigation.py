@@ -14,5 +14,6 @@ class Area(Struct, frozen=True):
 
 AREAS = (
     Area("plugins", "Plugin Management", "pages.plugins", "plugins"),
+    Area("chat", "Chat", "pages.chat", "chat"),
     Area("system", "System", "pages.system", "shield"),
 )

@@ -17,7 +17,7 @@ from cadence.web.present import PluginView, ReloadView, VersionView
 
 
 def home() -> AnyResponse:
-    """``GET /``: on to the only area there is."""
+    """``GET /``: on to the first of the areas."""
     return redirect(url_for("pages.plugins"))
 
 

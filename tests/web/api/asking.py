@@ -15,6 +15,7 @@ from tests.building import archive_bytes, plugin_files
 from tests.web.api.schema import Document
 
 JSON = "application/json"
+_NO_JSON = ("text/plain", "application/zip", "text/event-stream")
 
 
 class CheckedClient(FlaskClient):
@@ -33,7 +34,7 @@ class CheckedClient(FlaskClient):
 def _check(method: str, rule: str, response: TestResponse) -> None:
     judge = Document(document(OPERATIONS, PREFIX))
     operation = judge.operation(method, rule)
-    if operation is not None and (file := response.content_type.partition(";")[0]) in ("text/plain", "application/zip"):
+    if operation is not None and (file := response.content_type.partition(";")[0]) in _NO_JSON:
         assert file in operation["responses"][str(response.status_code)]["content"]
     elif operation is not None:
         assert response.content_type == JSON

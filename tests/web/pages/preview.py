@@ -53,6 +53,7 @@ from cadence.web.present import (
 )
 from cadence.web.system import SystemView
 from cadence_sdk._runtime.report import Layer
+from tests.web.pages.preview_chat import MadeUpChat
 from tests.web.pages.preview_logs import MadeUpLogs
 from tests.web.pages.preview_versions import MadeUpVersions, ago
 
@@ -126,7 +127,7 @@ class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no
         return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
 
 
-class MadeUpServices(MadeUpVersions, MadeUpLogs):
+class MadeUpServices(MadeUpVersions, MadeUpLogs, MadeUpChat):
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
@@ -138,6 +139,7 @@ class MadeUpServices(MadeUpVersions, MadeUpLogs):
     def __init__(self, installed: Sequence[PluginView] = ()) -> None:
         MadeUpVersions.__init__(self, installed)
         MadeUpLogs.__init__(self)
+        MadeUpChat.__init__(self)
         self.records: dict[str, InstallRecord] = {}
         self.shown: list[InstallView] = []
         self.options: list[InstallOptions] = []
