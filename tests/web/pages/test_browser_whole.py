@@ -186,3 +186,18 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     history = page.locator("#history")
     for words in ("1.0.0 was activated", "1.1.0 is active again", "1.1.0 was deleted", "1.1.0 was brought back"):
         expect(history).to_contain_text(words)
+
+
+def test_a_plugin_that_was_uploaded_answers_in_a_conversation(open_page: OpenPage, app: Flask) -> None:
+    page = open_page()
+    choose(page, example())
+    send(page)
+    expect(page.locator("#installs")).to_contain_text("answers now")
+    page.get_by_role("link", name="Chat", exact=True).click()
+    page.get_by_role("textbox").fill("what is 12 times 7, and add 5 to it")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_contain_text("add(a=84, b=5) = 89")
+    expect(page.get_by_role("main")).to_contain_text("math_plugin 1.0.0 · multiply")
+    expect(page.get_by_role("heading", name="what is 12 times 7, and add 5 to it")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("main")).to_contain_text("add(a=84, b=5) = 89")
