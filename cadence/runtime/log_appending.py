@@ -71,7 +71,8 @@ class Appender:
             last = self._segments[-1]
             segment = Segment.at(self._folder, last.epoch, last.start + self._size)
         else:
-            segment = Segment.at(self._folder, time.time_ns() // 1_000_000, 0)
+            # Of 10 µs, in which no log is removed and begun anew; twelve digits last until 2059.
+            segment = Segment.at(self._folder, time.time_ns() // 10_000, 0)
         self._segments.append(segment)
         self._size = 0
         self._is_sound = True
