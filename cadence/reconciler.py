@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, convert, to_builtins
 
+from cadence.model import PluginRef
 from cadence.runtime.live_set import LiveSet, Reloaded
 from cadence.storage.index import Index
 
@@ -109,6 +110,7 @@ class Reconciler:
         if everything:
             # After those that are known: a new one that takes its time keeps nobody waiting.
             done += self._adopt()
+        self._live_set.renounce(self._is_quarantined)
         self._seen = generation
         report = ReloadReport.of(done)
         self._index.server_report(self._server_id, generation, to_builtins(report))
@@ -127,6 +129,11 @@ class Reconciler:
         ]
         desired = {name: record for name in outdated if (record := self._index.active_of(name)) is not None}
         return self._live_set.reconcile(desired, generation, others=installs)
+
+    def _is_quarantined(self, ref: PluginRef) -> bool:
+        """Whether a version was taken back, by whichever process."""
+        record = self._index.version(ref)
+        return record is not None and record.quarantine is not None
 
     def _watch(self) -> None:
         while not self._stop.is_set():

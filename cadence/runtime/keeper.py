@@ -19,7 +19,7 @@ from cadence.runtime.health import Condition
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.mender import Mender, Rules, unhealthy_words
 from cadence.runtime.places import Places
-from cadence.runtime.slot import Slot, differs, is_same_install
+from cadence.runtime.slot import Slot, differs, ends_holds, is_same_install
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.worker import Worker
 
@@ -116,6 +116,7 @@ class Keeper:
             stale = generation < slot.generation or self.closed
             ousted = worker if stale else slot.worker
             same = slot.record is not None and is_same_install(slot.record, record)
+            ends = slot.record is not None and ends_holds(slot.record, record)
             if not stale:
                 slot.condition = health.started(slot.condition) if same else self.condition_of(record)
                 slot.record, slot.worker, slot.generation = record, worker, generation
@@ -123,11 +124,11 @@ class Keeper:
                 slot.health, slot.checked_at = worker.report.health, None
                 slot.last_used = time.monotonic()
                 slot.changed.notify_all()
-        if same and not stale:
-            # It was started anew, perhaps with other grants, and those hold for what was replaced before too.
-            self._renounce_lingering(slot)
+        if ends and not stale:
+            # It was started anew, or has other grants, and those hold for what was replaced before too.
+            self.renounce_lingering(slot)
         if ousted is not None and (stale or ousted is not worker):
-            if stale or same:
+            if stale or ends:
                 self.retire(ousted)
             else:
                 self._replace(slot, ousted)
@@ -139,7 +140,7 @@ class Keeper:
         """Let the plugin answer no more; calls in flight finish."""
         with slot.changed:
             ousted = slot.clear(generation) if generation >= slot.generation else None
-        self._renounce_lingering(slot)
+        self.renounce_lingering(slot)
         if ousted is not None:
             self.retire(ousted)
 
@@ -168,7 +169,7 @@ class Keeper:
             else:
                 slot.error = error
                 slot.changed.notify_all()
-        self._renounce_lingering(slot)
+        self.renounce_lingering(slot)
         if ousted is not None:
             self.retire(ousted)
 
@@ -241,10 +242,11 @@ class Keeper:
         else:
             self.retire(worker)
 
-    def _renounce_lingering(self, slot: Slot) -> None:
-        with slot.changed:
-            lingering, slot.lingering = slot.lingering, []
-        for worker in lingering:
+    def renounce_lingering(self, slot: Slot, which: Callable[[Worker], bool] = lambda _: True) -> None:
+        """Let those that were replaced go on for nobody any more, though they are held: those ``which`` says."""
+        for worker in [one for one in slot.lingering if which(one)]:
+            with slot.changed:
+                slot.lingering = [one for one in slot.lingering if one is not worker]
             self.retire(worker)
 
     def renew(self, worker: Worker) -> None:

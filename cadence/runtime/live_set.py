@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from msgspec import structs, to_builtins
 
 from cadence.errors import CadenceError, CallTimedOut, LimitReached, PluginUnavailable
-from cadence.model import ExampleResult, HealthReport, Limits, ToolResult, VersionRecord
+from cadence.model import ExampleResult, HealthReport, Limits, PluginRef, ToolResult, VersionRecord
 from cadence.progress import Cancellation
 from cadence.runtime.footprint import own_bytes
 from cadence.runtime.health import EndKind
@@ -18,7 +18,7 @@ from cadence.runtime.keeper import Keeper, Reloaded
 from cadence.runtime.launcher import Launch, Launcher
 from cadence.runtime.mender import Observer, Rules, unhealthy_words
 from cadence.runtime.probe import ProbeResult
-from cadence.runtime.slot import LivePlugin, Slot, differs, is_same_install
+from cadence.runtime.slot import LivePlugin, Slot, differs, ends_holds, is_same_install
 from cadence.runtime.supervisor import Supervisor
 from cadence.runtime.tally import Outcome
 from cadence.runtime.worker import Draining, Worker
@@ -271,9 +271,17 @@ class LiveSet:
             slot = self._places.slot(record.ref.name)
             with slot.changed:
                 idle = slot.record is None or (slot.asleep and differs(slot.record, record))
+                ends = slot.record is not None and slot.asleep and ends_holds(slot.record, record)
                 if idle and slot.generation <= generation:
                     same = slot.record is not None and is_same_install(slot.record, record)
                     slot.expect(record, generation, slot.condition if same else self._keeper.condition_of(record))
+            if idle and ends:
+                self._keeper.renounce_lingering(slot)
+
+    def renounce(self, is_bad: Callable[[PluginRef], bool]) -> None:
+        """Have those versions go on for nobody that were replaced and are bad, though they are held."""
+        for slot in self._places.all():
+            self._keeper.renounce_lingering(slot, lambda worker: is_bad(worker.ref))
 
     def close(self) -> None:
         """Take no new calls and end every worker; calls in flight get a short while to finish."""

@@ -132,6 +132,15 @@ def differs(present: VersionRecord | None, wanted: VersionRecord) -> bool:
     return not is_same_install(present, wanted) or present.grants_revision != wanted.grants_revision
 
 
+def ends_holds(present: VersionRecord, wanted: VersionRecord) -> bool:
+    """Whether workers of a plugin may not go on for those who hold them once another record is wanted.
+
+    They run with what the plugin was granted, and that holds for all of its versions; and of one version there are no
+    two.
+    """
+    return is_same_install(present, wanted) or present.grants_revision != wanted.grants_revision
+
+
 def is_same_install(one: VersionRecord, other: VersionRecord) -> bool:
     """Whether two records are of the same files."""
     return one.ref == other.ref and one.install_id == other.install_id

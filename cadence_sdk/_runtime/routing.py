@@ -23,13 +23,18 @@ class AnswerInvalid(Exception):
 def prompt_of(agent: BaseAgent) -> str:
     """The agent's system prompt as it is now.
 
-    :raises AnswerInvalid: when it is no text.
+    :raises AnswerInvalid: when it is no text, or none that can be written down.
     :raises BaseException: whatever ``get_system_prompt()`` raises.
     """
     prompt = agent.get_system_prompt()
     if errors := prompt_errors(prompt):
         raise AnswerInvalid(" ".join(errors))
-    return str(prompt)
+    text = str.__str__(prompt)  # the base class's method, not a subclass's own: what goes out is a plain string
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise AnswerInvalid(f"get_system_prompt() returned text that is no valid Unicode: {error}.") from None
+    return text
 
 
 def routes(agent: BaseAgent) -> bool:

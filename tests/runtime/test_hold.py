@@ -5,14 +5,17 @@ import signal
 import threading
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from cadence.errors import CallFailed, NotFound, PluginUnavailable, ToolRaised
+from cadence.grants import parse_grants
+from cadence.history import Reason
 from cadence.model import PluginRef
 from cadence.parts import Parts
 from cadence.runtime.hold import Hold
 from tests.building import plugin_files
-from tests.runtime.house import House, eventually, with_ping
+from tests.runtime.house import PATIENCE_SECONDS, House, eventually, with_ping
 
 WHICH = """
 @tool
@@ -94,7 +97,7 @@ def test_where_the_held_worker_has_ended_the_version_that_answers_now_does(house
     upgrade(house)
     (old,) = house.workers() - {house.pid()}
     os.kill(old, signal.SIGKILL)
-    eventually(lambda: old not in house.workers())
+    assert hold._worker.ended.wait(PATIENCE_SECONDS)  # a call that is under way by then is one inside it
     assert answer(hold) == ("new", "1.1.0")
 
 
@@ -124,6 +127,44 @@ def test_a_held_version_does_not_keep_what_was_withdrawn(house: House, hold: Hol
         house.running.granter.grant("demo_plugin", lambda _: {})
         eventually(lambda: not old & house.workers())
         assert answer(granted) == ("new", "1.1.0")
+
+
+def test_what_another_server_withdraws_holds_for_what_is_held_though_the_plugin_sleeps(
+    house: House, hold: Hold
+) -> None:
+    index = house.parts.index
+    house.running.granter.grant("demo_plugin", lambda _: {"env": {"TOKEN": "secret"}})
+    with held(house) as granted:
+        upgrade(house)
+        (old,) = house.workers() - {house.pid()}
+        assert house.live_set.sleep("demo_plugin")
+        index.put_grants("demo_plugin", parse_grants({}, index.granted("demo_plugin").grants))
+        house.running.reconciler.catch_up()
+        assert answer(granted) == ("new", "1.1.0")
+        eventually(lambda: old not in house.workers())
+
+
+def test_what_another_server_withdraws_holds_where_it_also_put_another_version_in_its_place(
+    house: House, hold: Hold
+) -> None:
+    """Both at once, as they come to a server that looks after both were done."""
+    index = house.parts.index
+    upgrade(house)
+    house.running.granter.grant("demo_plugin", lambda _: {"env": {"TOKEN": "secret"}})
+    with held(house) as granted:
+        index.activate("demo_plugin", "1.0.0")
+        index.put_grants("demo_plugin", parse_grants({}, index.granted("demo_plugin").grants))
+        house.running.reconciler.catch_up()
+        assert answer(granted) == ("old", "1.0.0")
+
+
+def test_a_held_version_is_not_asked_once_another_server_took_it_back(house: House, hold: Hold) -> None:
+    upgrade(house)
+    bad = house.live().record
+    with held(house) as newest:
+        house.parts.index.take_back(bad.ref, bad.install_id, Reason("crashes", "It crashed."))
+        house.running.reconciler.catch_up()
+        assert answer(newest) == ("old", "1.0.0")
 
 
 #: Fails its checks once there is a file, and answers all the same.
@@ -177,8 +218,9 @@ def test_a_hold_has_an_end(house: House, hold: Hold) -> None:
 def test_closing_ends_what_is_held(house: House, hold: Hold, parts: Parts) -> None:
     upgrade(house)
     workers = house.workers()
-    parts.close()
     assert len(workers) == 2
+    parts.close()
+    assert not [pid for pid in workers if psutil.pid_exists(pid)]
     hold.close()
 
 
