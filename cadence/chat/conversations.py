@@ -135,10 +135,6 @@ class Conversations:
         agents = snapshot(self._there(), self._settings.max_chat_agents)
         return picture(agents.names, agents.left_out)
 
-    def warm(self) -> None:
-        """Import what turns need, in the background."""
-        threading.Thread(target=self._made_engine, name="warm", daemon=True).start()
-
     def close(self) -> None:
         """Stop every turn, wait for them a moment, and close the file of the threads."""
         for run in list(self._running.values()):
@@ -273,6 +269,8 @@ class Conversations:
             faults.append(f"The tone has {len(question.tone)} characters; at most {_MAX_TONE_CHARACTERS} are taken.")
         if faults:
             raise InvalidRequest(*faults)
+        if command_of(question.message) == "call":
+            read_call(question.message)
         if question.thread_id is not None and self._index.thread(question.thread_id) is None:
             raise NotFound(f"There is no conversation {question.thread_id!r}. Leave it out to begin a new one.")
 

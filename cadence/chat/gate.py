@@ -1,8 +1,6 @@
 """How many turns run at once: a few more wait for a while, all others are told to come back."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cadence.errors import TooManyTurns, TurnStopped
 
@@ -24,20 +22,12 @@ class Gate:
         self._queue = 0
         self._closed = False
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Be one of them.
+    def enter(self) -> None:
+        """Wait to be let in; whoever is in has to :meth:`leave`.
 
         :raises TooManyTurns: when it was full for too long, or too many wait already.
+        :raises TurnStopped: when the server shuts down.
         """
-        self.enter()
-        try:
-            yield
-        finally:
-            self.leave()
-
-    def enter(self) -> None:
-        """Wait to be let in. Raises as :meth:`turn`; whoever is in has to :meth:`leave`."""
         with self._changed:
             if self._inside >= self.most:
                 self._wait()

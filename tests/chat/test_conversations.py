@@ -96,6 +96,8 @@ def test_what_cannot_be_asked_is_refused_whole(math: House, conversations: Conve
         conversations.ask(Question("Hello", "nothing"))
     with pytest.raises(NotFound, match="no plugin 'nobody'"):
         conversations.ask(Question("Hello", plugins=("nobody",)))
+    with pytest.raises(InvalidRequest, match="name=value"):
+        ask(conversations, "/call math_plugin.add 2 3")
     assert conversations.threads() == []
 
 
