@@ -12,8 +12,24 @@ from flask import Blueprint
 
 from cadence.sandbox import remedy
 from cadence.web.install_views import STAGE_LABELS
-from cadence.web.pages import assets, chat, comparison, health, installs, logs, plugin, plugins, system, versions
-from cadence.web.pages.accounts import in_json, taken_back
+from cadence.web.pages import (
+    assets,
+    chat,
+    comparison,
+    health,
+    history,
+    installs,
+    logs,
+    overview,
+    packages,
+    permissions,
+    plugin,
+    plugins,
+    system,
+    tools,
+    versions,
+)
+from cadence.web.pages.accounts import STANDINGS, in_json, parts_of, taken_back
 from cadence.web.pages.chat_views import pretty
 from cadence.web.pages.forms import CancelForm, ConfirmForm, TokenForm
 from cadence.web.pages.fragments import unless_changed
@@ -22,6 +38,7 @@ from cadence.web.pages.navigation import AREAS
 from cadence.web.pages.problem import Problem, problem_of, problem_page
 from cadence.web.pages.sample import sample_files
 from cadence.web.pages.services import EXTENSION, Services, services
+from cadence.web.pages.tabs import TABS
 from cadence.web.present import exact_time, human_ms, human_size, relative_time
 
 __all__ = ["EXTENSION", "Problem", "Services", "harden", "pages", "problem_of", "problem_page"]
@@ -37,7 +54,13 @@ pages.add_url_rule("/plugins/sample.zip", "sample", plugins.sample)
 pages.add_url_rule("/plugins/reload", "reload", plugins.reload, methods=["POST"])
 pages.add_url_rule("/plugins/upload", "upload", installs.upload, methods=["POST"])
 pages.add_url_rule("/plugins/validate", "check", installs.check, methods=["POST"])
-pages.add_url_rule("/plugins/<plugin:name>", "plugin", plugin.plugin)
+pages.add_url_rule("/plugins/<plugin:name>", "plugin", overview.plugin)
+pages.add_url_rule("/plugins/<plugin:name>/versions", "versions", versions.versions)
+pages.add_url_rule("/plugins/<plugin:name>/tools", "tools", tools.tools)
+pages.add_url_rule("/plugins/<plugin:name>/health", "health", health.health)
+pages.add_url_rule("/plugins/<plugin:name>/permissions", "permissions", permissions.permissions)
+pages.add_url_rule("/plugins/<plugin:name>/packages", "packages", packages.packages)
+pages.add_url_rule("/plugins/<plugin:name>/history", "history", history.history)
 pages.add_url_rule("/plugins/<plugin:name>/standing", "plugin_standing", plugin.plugin_standing)
 pages.add_url_rule("/plugins/<plugin:name>/activate", "activate", versions.activate, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/rollback", "roll_back", versions.roll_back, methods=["POST"])
@@ -48,9 +71,9 @@ pages.add_url_rule("/plugins/<plugin:name>/enable", "enable", versions.enable, m
 pages.add_url_rule("/plugins/<plugin:name>/health", "check_health", health.check, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/self-test", "self_test", health.self_test, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/logs", "logs", logs.logs)
-pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", plugin.grant, methods=["POST"])
+pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", permissions.grant, methods=["POST"])
 pages.add_url_rule(
-    "/plugins/<plugin:name>/grants/requested", "grant_requested", plugin.grant_requested, methods=["POST"]
+    "/plugins/<plugin:name>/grants/requested", "grant_requested", permissions.grant_requested, methods=["POST"]
 )
 pages.add_url_rule("/plugins/<name>/<version>/lock", "lock", plugin.lock)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])
@@ -87,11 +110,14 @@ def _shared() -> dict[str, Any]:
         "cancel_form": partial(CancelForm, formdata=None),
         "confirm_form": partial(ConfirmForm, formdata=None),
         "htmx_url": assets.htmx_url,
+        "parts_of": parts_of,
         "remedy": remedy,
         "sample_files": sample_files,
         "safe_mode": services().safe_mode,
         "sandbox": services().sandbox,
         "stage_labels": tuple(STAGE_LABELS.values()),
+        "standings": STANDINGS,
+        "tabs": TABS,
         "taken_back": taken_back,
         "token_form": partial(TokenForm, formdata=None),
         "unless_changed": unless_changed,

@@ -5,10 +5,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from cadence.errors import CadenceError
 from cadence.history import CheckRecord
 from cadence.web.pages.forms import HealthForm
-from cadence.web.pages.plugin import done, shown
+from cadence.web.pages.plugin import done, shown, tab_page
 from cadence.web.pages.services import services
 from cadence.web.pages.standing import Said, refusal
 from cadence.web.present import human_ms
+
+
+def health(name: str) -> AnyResponse:
+    """``GET /plugins/<name>/health``: the page."""
+    return tab_page(name, "health")
 
 
 def check(name: str) -> AnyResponse:

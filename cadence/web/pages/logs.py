@@ -14,6 +14,7 @@ from cadence.runtime.log_lines import LogFilter, LogPage
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.logs import LogQuestion, asked_for
 from cadence.web.pages.fragments import STOP_POLLING
+from cadence.web.pages.plugin import tab_page
 from cadence.web.pages.services import services
 
 
@@ -34,7 +35,11 @@ def logs(name: str) -> AnyResponse:
     page = services().log(name, asked)
     if is_htmx():
         return respond(render_template("plugins/partials/log.html", **_fields(name, asked, page)))
-    return Response(render_template("plugins/logs.html", plugin=_Owner(name), **_fields(name, asked, page)))
+    fields = _fields(name, asked, page)
+    try:
+        return tab_page(name, "logs", fields)
+    except NotFound:
+        return Response(render_template("plugins/logs_of_gone.html", plugin=_Owner(name), **fields))
 
 
 def log_time(at: str, now: datetime | None = None) -> str:

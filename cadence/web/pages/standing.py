@@ -1,7 +1,7 @@
-"""How a plugin stands, which of its versions answers, its health and its history: the part of its page that follows.
+"""How a plugin stands, and the section of its pages that follows with that: versions, health, history.
 
 It is a fragment that asks for itself, and what forms on it answer with. What an operator did, or why that was refused,
-stands at the section in which it was asked for.
+stands in the section in which it was asked for.
 """
 
 from typing import Any, Literal
@@ -10,11 +10,10 @@ from flask import render_template
 from msgspec import Struct, structs
 
 from cadence.errors import CadenceError
-from cadence.model import PluginRef
-from cadence.web.packages import Packages
-from cadence.web.pages.accounts import STANDINGS, parts_of, told
+from cadence.web.pages.accounts import told
 from cadence.web.pages.fragments import tag_of
 from cadence.web.pages.services import services
+from cadence.web.pages.tabs import Tab
 from cadence.web.present import HealthView, PluginView
 from cadence.web.version_views import SelfTestView
 
@@ -43,30 +42,35 @@ def essence(plugin: PluginView) -> PluginView:
     return structs.replace(plugin, calls=0, errors=0, last_called_at=None, health=HealthView())
 
 
-def standing(name: str, said: Said | None = None, plugin: PluginView | None = None) -> tuple[str, str]:
+def standing(name: str, tab: Tab, said: Said | None = None) -> tuple[str, str]:
     """The fragment as HTML, and its entity tag. Raises as :meth:`Services.plugin`."""
-    fields = standing_fields(plugin or services().plugin(name), said)
+    fields = standing_fields(services().plugin(name), tab, said)
     return render_template("plugins/partials/standing.html", fragment=True, **fields), fields["tag"]
 
 
-def standing_fields(plugin: PluginView, said: Said | None = None) -> dict[str, Any]:
+def standing_fields(plugin: PluginView, tab: Tab, said: Said | None = None) -> dict[str, Any]:
     """What the template of the fragment takes."""
-    name, health = plugin.name, services().health(plugin.name)
-    history, deleted = services().history(name), services().deleted(name)
-    seen = (essence(plugin), health.health.last_check, health.checks, history, deleted)
+    section = _SECTIONS[tab.key](plugin) if tab.key in _SECTIONS else {}
     return {
         "plugin": plugin,
         "active": next((version for version in plugin.versions if version.active), None),
-        "health": health,
-        "history": told(history),
-        "deleted": deleted,
-        "packages": _packages(plugin),
+        "tab": tab,
         "said": said,
-        "standings": STANDINGS,
-        "parts_of": parts_of,
-        "tag": tag_of(seen),
+        "tag": tag_of((essence(plugin), tab.key, section)),
+        **section,
     }
 
 
-def _packages(plugin: PluginView) -> dict[str, Packages]:
-    return {one.version: services().packages(PluginRef(plugin.name, one.version)) for one in plugin.versions}
+def _versions(plugin: PluginView) -> dict[str, Any]:
+    return {"deleted": services().deleted(plugin.name)}
+
+
+def _health(plugin: PluginView) -> dict[str, Any]:
+    return {"health": services().health(plugin.name)}
+
+
+def _history(plugin: PluginView) -> dict[str, Any]:
+    return {"history": told(services().history(plugin.name))}
+
+
+_SECTIONS = {"versions": _versions, "health": _health, "history": _history}

@@ -13,7 +13,7 @@ from cadence.errors import CadenceError
 from cadence.model import PluginRef
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import RestoreForm, SwitchForm
-from cadence.web.pages.plugin import done, shown
+from cadence.web.pages.plugin import done, shown, tab_page
 from cadence.web.pages.services import services
 from cadence.web.pages.standing import Said, refusal
 from cadence.web.present import PluginView
@@ -25,6 +25,11 @@ class Outdated(CadenceError):
 
     status = 409
     message = "Nothing was changed"
+
+
+def versions(name: str) -> AnyResponse:
+    """``GET /plugins/<name>/versions``: the page."""
+    return tab_page(name, "versions")
 
 
 def activate(name: str) -> AnyResponse:
@@ -98,7 +103,7 @@ def restore(name: str, version: str) -> AnyResponse:
         html = render_template("partials/notice.html", words=words, takes_focus=True)
         return respond(html, trigger="plugins-changed")
     flash(words)
-    return redirect(url_for("pages.plugin", name=name, _anchor="versions"), 303)
+    return redirect(url_for("pages.versions", name=name), 303)
 
 
 def _decided(name: str, decide: Callable[[PluginView, SwitchForm], SwitchedView]) -> AnyResponse:
