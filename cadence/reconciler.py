@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct, convert, to_builtins
 
@@ -86,12 +86,20 @@ class Reconciler:
         if self._thread.is_alive():
             self._thread.join()
 
-    def reload(self) -> ReloadReport:
-        """Load every plugin anew, here and in all other server processes; answers for this one."""
+    def reload(self, names: Collection[str] | None = None) -> ReloadReport:
+        """Load every plugin anew, here and in all other server processes; answers for this one.
+
+        :param names: load only these anew here. Other processes, which only hear that something is to be, load all.
+        """
         with self._one_at_a_time:
             # Under the lock, or the watching thread would take the request for somebody else's.
             self._seen_reload = self._index.request_reload()
-            return self._reconcile(reload=True)
+            if names is None:
+                return self._reconcile(reload=True)
+            generation = self._index.generation()
+            desired = {name: record for name in names if (record := self._index.active_of(name)) is not None}
+            others = self._index.active_installs()
+            return ReloadReport.of(self._live_set.reconcile(desired, generation, reload=True, others=others))
 
     def catch_up(self) -> None:
         """Bring the live set in step with the index now."""

@@ -70,6 +70,34 @@
     connection.hidden = false;
   });
 
+  // Pieces of a part that are as they were stay the very elements they are: nothing flickers, and what is marked in them
+  // stays marked. The server says of each what it shows, by its tag.
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, shouldSwap, serverResponse } = event.detail;
+    if (!shouldSwap || !serverResponse.includes("data-tag=")) return;
+    const answer = new DOMParser().parseFromString(serverResponse, "text/html");
+    let kept = 0;
+    for (const piece of answer.querySelectorAll("[data-tag][id]")) {
+      const present = document.getElementById(piece.id);
+      if (present?.dataset.tag !== piece.dataset.tag || !target.contains(present)) continue;
+      piece.setAttribute("hx-preserve", "");
+      kept += 1;
+    }
+    if (kept) event.detail.serverResponse = answer.body.innerHTML;
+  });
+
+  // A page that nobody looks at asks for nothing; once it is looked at again, it asks at once.
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, requestConfig } = event.detail;
+    const polls = !requestConfig.triggeringEvent && elt.getAttribute("hx-trigger")?.includes("every ");
+    if (document.hidden && polls) event.preventDefault();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) htmx.trigger(document.body, "plugins-changed");
+  });
+
   // Parts that are replaced keep what was open and where the focus was; the answer to a form takes the focus.
 
   let opened = [];

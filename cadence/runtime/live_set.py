@@ -60,7 +60,7 @@ class LiveSet:
         self._limits = limits
         given = (launch_of, load_seconds, limits, rules or Rules(), max_workers, hold_seconds)
         self._keeper = Keeper(launcher, supervisor, *given)
-        self._places = self._keeper.places
+        self.places = self._keeper.places
 
     def observe(self, observer: Observer) -> None:
         """Have somebody told what happens to versions, and take bad ones back."""
@@ -68,16 +68,16 @@ class LiveSet:
 
     def plugins(self) -> list[LivePlugin]:
         """Every plugin that should answer, by name, as it stands."""
-        return [view for slot in self._places.all() if (view := slot.view()) is not None]
+        return [view for slot in self.places.all() if (view := slot.view()) is not None]
 
     def plugin(self, name: str) -> LivePlugin | None:
         """One plugin as it stands, or None."""
-        slot = self._places.find(name)
+        slot = self.places.find(name)
         return slot.view() if slot else None
 
     def memory_bytes(self) -> dict[str, int]:
         """The memory of its own that each plugin takes that is awake, by name, in bytes."""
-        return {slot.name: own_bytes(worker.pid) for slot in self._places.awake() if (worker := slot.worker)}
+        return {slot.name: own_bytes(worker.pid) for slot in self.places.awake() if (worker := slot.worker)}
 
     def call(self, name: str, tool: str, args: Mapping[str, Any], *, held: Worker | None = None) -> ToolResult:
         """Call a tool of the version that answers now.
@@ -143,7 +143,7 @@ class LiveSet:
         :param services: what came of the services outside that it declares.
         :returns: what was found, of which version; None where there was no worker to ask.
         """
-        slot = self._places.find(name)
+        slot = self.places.find(name)
         if slot is None or (worker := slot.worker) is None or (record := slot.record) is None:
             return None
         try:
@@ -163,7 +163,7 @@ class LiveSet:
 
     def sleep(self, name: str) -> bool:
         """Let a plugin have no process until it is called, unless it is at work. Returns whether it sleeps now."""
-        slot = self._places.find(name)
+        slot = self.places.find(name)
         return slot is not None and self._keeper.sleep(slot)
 
     def trial(self, launch: Launch, cancelled: Cancellation | None = None) -> Worker:
@@ -179,7 +179,7 @@ class LiveSet:
 
         :raises Cancelled: when that is said while it waits for another.
         """
-        return self._keeper.changing(self._places.slot(name), cancelled)
+        return self._keeper.changing(self.places.slot(name), cancelled)
 
     def swap(self, record: VersionRecord, worker: Worker, generation: int) -> bool:
         """Let ``worker`` answer from now on, unless a later generation has already decided otherwise.
@@ -188,31 +188,31 @@ class LiveSet:
 
         :returns: whether ``worker`` answers now.
         """
-        answers = self._keeper.swap(self._places.slot(record.ref.name), record, worker, generation)
+        answers = self._keeper.swap(self.places.slot(record.ref.name), record, worker, generation)
         if answers:
-            self._places.shed()
+            self.places.shed()
         return answers
 
     def dismiss(self, worker: Worker) -> None:
         """Let go of a worker from a trial, unless it answers by now."""
-        slot = self._places.find(worker.ref.name)
+        slot = self.places.find(worker.ref.name)
         if slot is None or slot.worker is not worker:
             self._keeper.retire(worker)
 
     def remove(self, name: str, generation: int) -> None:
         """Let the plugin answer no more; calls in flight finish."""
-        self._keeper.remove(self._places.slot(name), generation)
+        self._keeper.remove(self.places.slot(name), generation)
 
     def abandon(self, record: VersionRecord, generation: int, error: str, *, retry: bool = False) -> None:
         """Let the plugin answer no more and show why ``record``, which should answer, does not.
 
         :param retry: whether to try again later, because it was the host that could not.
         """
-        self._keeper.abandon(self._places.slot(record.ref.name), record, generation, error, retry=retry)
+        self._keeper.abandon(self.places.slot(record.ref.name), record, generation, error, retry=retry)
 
     def is_outdated(self, name: str, version: str, install_id: str, grants_revision: int) -> bool:
         """Whether another install of a plugin is expected to answer than this, or with other grants, or none."""
-        slot = self._places.find(name)
+        slot = self.places.find(name)
         record = slot.record if slot else None
         if record is None:
             return True
@@ -236,7 +236,7 @@ class LiveSet:
         """
         if self._keeper.closed:
             return []
-        for slot in self._places.all():
+        for slot in self.places.all():
             if slot.record is not None and slot.name not in desired and slot.name not in others:
                 self._keeper.remove(slot, generation)
         self.expect(desired, generation)
@@ -248,7 +248,7 @@ class LiveSet:
 
         :returns: what was done, None where nothing had to be, or no plugin may run here.
         """
-        slot = self._places.slot(record.ref.name)
+        slot = self.places.slot(record.ref.name)
         if slot.worker is not None and not differs(slot.record, record):
             return None
         if not self._keeper.may_run(record):
@@ -260,7 +260,7 @@ class LiveSet:
     def follow(self, record: VersionRecord, generation: int) -> None:
         """As :meth:`reconcile_one`; what answered before does not go on, also where ``record`` does not start."""
         done = self.reconcile_one(record, generation)
-        slot = self._places.slot(record.ref.name)
+        slot = self.places.slot(record.ref.name)
         if done is None or done.loaded or slot.record is None or is_same_install(slot.record, record):
             return
         self._keeper.abandon(slot, record, generation, done.error or "", counts=True)
@@ -268,7 +268,7 @@ class LiveSet:
     def expect(self, desired: Mapping[str, VersionRecord], generation: int) -> None:
         """Have plugins answer, once they are called, that have no worker yet."""
         for record in desired.values():
-            slot = self._places.slot(record.ref.name)
+            slot = self.places.slot(record.ref.name)
             with slot.changed:
                 idle = slot.record is None or (slot.asleep and differs(slot.record, record))
                 ends = slot.record is not None and slot.asleep and ends_holds(slot.record, record)
@@ -280,14 +280,14 @@ class LiveSet:
 
     def renounce(self, is_bad: Callable[[PluginRef], bool]) -> None:
         """Have those versions go on for nobody that were replaced and are bad, though they are held."""
-        for slot in self._places.all():
+        for slot in self.places.all():
             self._keeper.renounce_lingering(slot, lambda worker: is_bad(worker.ref))
 
     def close(self) -> None:
         """Take no new calls and end every worker; calls in flight get a short while to finish."""
         self._keeper.closed = True
         workers = []
-        for slot in self._places.all():
+        for slot in self.places.all():
             with slot.changed:
                 if slot.worker is not None:
                     workers.append(slot.worker)
@@ -305,17 +305,17 @@ class LiveSet:
 
         The moment is that of its last call (``time.monotonic``), or of its start.
         """
-        for slot in self._places.awake():
+        for slot in self.places.awake():
             yield slot.name, slot.last_used
 
     def _slot(self, name: str) -> Slot:
-        slot = self._places.find(name)
+        slot = self.places.find(name)
         if slot is None:
             raise self._keeper.mender.observer.absence(name)
         return slot
 
     def _has_to_start(self, record: VersionRecord) -> bool:
-        slot = self._places.slot(record.ref.name)
+        slot = self.places.slot(record.ref.name)
         return not slot.asleep and differs(slot.record, record)
 
     def _bring_up(self, due: Iterable[VersionRecord], generation: int, *, reload: bool) -> list[Reloaded]:
@@ -324,14 +324,14 @@ class LiveSet:
         return [future.result() for future in started]
 
     def _start(self, record: VersionRecord, generation: int) -> Reloaded:
-        slot = self._places.slot(record.ref.name)
+        slot = self.places.slot(record.ref.name)
         with slot.changed:
             slot.asleep = False
         return self._keeper.start(slot, record, generation)
 
     def _reload(self, record: VersionRecord, generation: int) -> Reloaded:
         """Load a version anew; one that slept sleeps again afterwards."""
-        slot = self._places.slot(record.ref.name)
+        slot = self.places.slot(record.ref.name)
         with slot.changed:
             slept, slot.asleep = slot.asleep, False
         try:

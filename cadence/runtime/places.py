@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cadence.errors import PluginUnavailable
-from cadence.runtime.slot import Slot
+from cadence.runtime.board import Board
+from cadence.runtime.slot import LiveStatus, Slot
 
 #: How often whoever waits for a place looks again, in seconds: that a plugin is not at work any more, nobody tells.
 _POLL_SECONDS = 0.02
@@ -19,12 +20,15 @@ class Places:
     to sleep for it. A swap needs none: the old worker is on its way out.
 
     :param sleep: lets a plugin sleep unless it is at work, and says whether it does.
+
+    :ivar board: how each plugin stands that should answer.
     """
 
     def __init__(self, max_workers: int, sleep: Callable[[Slot], bool]) -> None:
         self._max_workers = max_workers
         self._sleep = sleep
         self._slots: dict[str, Slot] = {}
+        self.board: Board[LiveStatus] = Board()
         self._adding = threading.Lock()
         self._taking = threading.Lock()
 
@@ -34,7 +38,7 @@ class Places:
         if slot is not None:
             return slot
         with self._adding:
-            return self._slots.setdefault(name, Slot(name))
+            return self._slots.setdefault(name, Slot(name, self.board))
 
     def find(self, name: str) -> Slot | None:
         """The place of a plugin, None where there never was one."""

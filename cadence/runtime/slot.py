@@ -2,12 +2,15 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Literal
 
 from msgspec import Struct
 
 from cadence.model import HealthReport, TrialReport, VersionRecord
+from cadence.runtime.board import Board
 from cadence.runtime.health import Condition, HealthState
 from cadence.runtime.tally import CallTally, TallyView
 from cadence.runtime.worker import Worker
@@ -41,8 +44,24 @@ class LivePlugin(Struct, frozen=True):
         return self.tally.last_called_at
 
 
+class _Guard(threading.Condition):
+    """A condition that has something done each time it is about to be let go."""
+
+    def __init__(self, before_exit: Callable[[], None]) -> None:
+        super().__init__()
+        self._before_exit = before_exit
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._before_exit()
+        super().__exit__(kind, error, trace)
+
+
 class Slot:
     """The place of one plugin. ``changed`` guards every field; ``changing`` lets one change at a time run.
+
+    :param board: is told how the plugin stands, whenever that changed.
 
     :ivar asleep: it has no worker because nobody called it; the first call brings one up.
     :ivar starting: how many are bringing a worker up for it, for which there was none.
@@ -50,10 +69,12 @@ class Slot:
     :ivar lingering: workers of other versions that go on for those who held them when they were replaced.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, board: Board[LiveStatus]) -> None:
         self.name = name
+        self._board = board
+        self._told: LiveStatus | None = None
         self.changing = threading.Lock()
-        self.changed = threading.Condition()
+        self.changed = _Guard(self._tell)
         self.record: VersionRecord | None = None
         self.generation = -1
         self.worker: Worker | None = None
@@ -79,7 +100,7 @@ class Slot:
             report = self.worker.report if self.worker else self.record.report
             return LivePlugin(
                 record=self.record,
-                status=self._status,
+                status=self.status,
                 report=report,
                 health=self.health or report.health,
                 tally=self.tally.view(),
@@ -111,12 +132,20 @@ class Slot:
         return ousted
 
     @property
-    def _status(self) -> LiveStatus:
+    def status(self) -> LiveStatus:
+        """How it stands; without ``changed`` that may be over by now, as it may after it."""
         if self.worker is not None:
             return "live" if self.condition.state is HealthState.HEALTHY else "degraded"
         if self.asleep:
             return "asleep"
         return "failed" if self.error else "starting"
+
+    def _tell(self) -> None:
+        """Tell the board; within ``changed``."""
+        status = self.status if self.record is not None else None
+        if status != self._told:
+            self._told = status
+            self._board.put(self.name, status)
 
     @property
     def _words(self) -> str | None:

@@ -130,6 +130,11 @@ class CallTally:
             self._sum += seconds
             self._last = now
 
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was counted; cheap enough to ask of thousands."""
+        return self._last is not None
+
     def view(self) -> TallyView:
         """What was counted so far."""
         with self._lock:

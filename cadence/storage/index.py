@@ -3,8 +3,8 @@
 from cadence.storage.commits import CommitIndex
 from cadence.storage.grants import GrantIndex
 from cadence.storage.installs import InstallIndex
+from cadence.storage.listing import ListingIndex
 from cadence.storage.resolutions import ResolutionIndex
-from cadence.storage.search import SearchIndex
 from cadence.storage.servers import ServerIndex
 from cadence.storage.statistics import StatisticsIndex
 from cadence.storage.threads import ThreadIndex
@@ -14,8 +14,8 @@ class Index(
     CommitIndex,
     GrantIndex,
     InstallIndex,
+    ListingIndex,
     ResolutionIndex,
-    SearchIndex,
     ServerIndex,
     StatisticsIndex,
     ThreadIndex,

@@ -35,7 +35,7 @@ class SearchIndex(VersionIndex):
         :param limit: how many at most.
         :param after: only what comes after this version, which need not be installed any more.
         """
-        query = _query_of(words)
+        query = query_of(words)
         if query is None:
             return VersionPage((), None)
         refs = list(islice(self._refs_after(query, after), limit + 1))
@@ -64,7 +64,7 @@ def _key(ref: PluginRef) -> tuple[Version, str]:
     return Version(ref.version), ref.version
 
 
-def _query_of(words: str) -> str | None:
+def query_of(words: str) -> str | None:
     """The words in the language of FTS5, each quoted; empty for none, ``None`` where there is no word among signs."""
     found = _WORD.findall(unicodedata.normalize("NFC", words))[:_MAX_WORDS]
     if words.strip() and not found:

@@ -47,6 +47,15 @@ class VersionIndex(GenerationIndex):
         rows = self.database.rows(f"{_SELECT} WHERE v.name = ?", name)
         return sorted(map(_version_record, rows), key=lambda record: Version(record.ref.version), reverse=True)
 
+    def telling_versions(self, name: str) -> list[VersionRecord]:
+        """The versions that tell how a plugin stands, the highest first: the active one, and those taken back.
+
+        Where none is active these are all of them.
+        """
+        where = "v.name = ? AND (p.active_version IS NULL OR p.active_version = v.version OR v.quarantine IS NOT NULL)"
+        rows = self.database.rows(f"{_SELECT} WHERE {where}", name)
+        return sorted(map(_version_record, rows), key=lambda record: Version(record.ref.version), reverse=True)
+
     def version(self, ref: PluginRef) -> VersionRecord | None:
         """One installed version, or ``None``."""
         row = self.database.row(f"{_SELECT} WHERE v.name = ? AND v.version = ?", ref.name, ref.version)

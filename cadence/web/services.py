@@ -1,6 +1,7 @@
 """What pages and API both do, as calls on the parts: each is one function, and answers with a value to show."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import groupby
 from typing import cast
 
@@ -29,9 +30,12 @@ from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
+from cadence.web.bulk import BulkServices
+from cadence.web.catalogue import Catalogue
 from cadence.web.chat import ChatServices
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.install_views import InstallView, install_view
+from cadence.web.listing import ListPage, ListQuestion
 from cadence.web.logs import LogServices
 from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
 from cadence.web.present import GrantsView, PluginView, ReloadedPlugin, ReloadView, plugin_view
@@ -47,7 +51,7 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions[EXTENSION])
 
 
-class PluginServices(VersionServices, LogServices, ChatServices):
+class PluginServices(VersionServices, BulkServices, LogServices, ChatServices):
     """The doings behind pages and API."""
 
     @property
@@ -94,6 +98,15 @@ class PluginServices(VersionServices, LogServices, ChatServices):
         by_name = groupby(self._parts.index.versions(), key=lambda record: record.ref.name)
         return [self._view(list(records), live.get(name), states.get(name)) for name, records in by_name]
 
+    def listed(self, question: ListQuestion) -> ListPage:
+        """A page of the list of plugins."""
+        return self._catalogue.page(question)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        safe_mode = self._parts.settings.safe_mode
+        return Catalogue(self._parts.index, lambda: self.running.live_set, safe_mode=safe_mode)
+
     def plugin(self, name: str) -> PluginView:
         """One plugin.
 
@@ -139,6 +152,13 @@ class PluginServices(VersionServices, LogServices, ChatServices):
     def submit(self, upload: Upload, options: InstallOptions) -> str:
         """Start an install, or a check by its options, in the background and return its id."""
         return self.running.installer.submit(upload, options)
+
+    def install_bytes(self, filename: str, archive: bytes) -> str:
+        """Start an install of an archive that is at hand, in the background, and return its id."""
+        with self.running.receive() as file:
+            file.write(archive)
+            upload = file.finish(filename)
+        return self.submit(upload, InstallOptions())
 
     def checked(
         self, check_id: str, *, force_overwrite: bool | None = None, activate: bool | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
-from itertools import islice
+from itertools import islice, takewhile
 
 from msgspec import Struct
 
@@ -195,6 +195,22 @@ def _live_words(live: LivePlugin) -> str:
     if live.status == "asleep":
         return "Asleep"
     return live.error or "Starting"
+
+
+def taken_back_words(
+    versions: Iterable[tuple[str, str | None]], active: str | None, *, disabled: bool = False
+) -> list[str]:
+    """A sentence for each version that was taken back and would answer otherwise, the highest first.
+
+    Those below the active version are old stories; where none is active, the status tells it.
+
+    :param versions: the highest first, each with why it was taken back, None where it was not.
+    """
+    if active is None:
+        return []
+    verb = "is active" if disabled else "answers"
+    above = takewhile(lambda one: one[0] != active, versions)
+    return [f"{one} was taken back: {why.rstrip('. ')}. {active} {verb} again." for one, why in above if why]
 
 
 def trial_check(record: VersionRecord) -> CheckRecord:

@@ -14,6 +14,7 @@ from cadence.sandbox import remedy
 from cadence.web.install_views import STAGE_LABELS
 from cadence.web.pages import (
     assets,
+    bulk,
     chat,
     comparison,
     health,
@@ -50,7 +51,13 @@ pages.after_request(keep_fragments_apart)
 pages.add_url_rule("/", "home", plugins.home)
 pages.add_url_rule("/plugins", "plugins", plugins.plugins)
 pages.add_url_rule("/plugins/list", "plugin_list", plugins.plugin_list)
+pages.add_url_rule("/plugins/deleted", "deleted", plugins.deleted)
 pages.add_url_rule("/plugins/sample.zip", "sample", plugins.sample)
+pages.add_url_rule("/plugins/sample.zip", "install_sample", plugins.install_sample, methods=["POST"])
+pages.add_url_rule(
+    "/plugins/chosen.d/<any(reload, disable, enable):action>", "switch_selected", bulk.switch_selected, methods=["POST"]
+)
+pages.add_url_rule("/plugins/chosen.d/delete", "delete_selected", bulk.delete_selected, methods=["GET", "POST"])
 pages.add_url_rule("/plugins/reload", "reload", plugins.reload, methods=["POST"])
 pages.add_url_rule("/plugins/upload", "upload", installs.upload, methods=["POST"])
 pages.add_url_rule("/plugins/validate", "check", installs.check, methods=["POST"])

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from cadence.history import ActivationCause, CheckRecord, EventKind
 from cadence.web.present import PluginStatus, PluginView
-from cadence.web.version_views import HistoryEntry
+from cadence.web.version_views import HistoryEntry, taken_back_words
 
 MAX_PARTS = 12
 """So many parts of a health check are shown."""
@@ -105,20 +105,10 @@ def _gone(entry: HistoryEntry) -> str:
 
 
 def taken_back(plugin: PluginView) -> list[str]:
-    """A sentence for each version that was taken back and would answer otherwise, the highest first.
-
-    Those below the active version are old stories; where none is active, the status tells it.
-    """
-    active = next((version for version in plugin.versions if version.active), None)
-    if active is None:
-        return []
-    verb = "is active" if plugin.disabled else "answers"
-    above = plugin.versions[: plugin.versions.index(active)]
-    return [
-        f"{version.version} was taken back: {version.quarantine.rstrip('. ')}. {active.version} {verb} again."
-        for version in above
-        if version.quarantine
-    ]
+    """As :func:`~cadence.web.version_views.taken_back_words`, of a plugin."""
+    active = next((version.version for version in plugin.versions if version.active), None)
+    known = [(version.version, version.quarantine) for version in plugin.versions]
+    return taken_back_words(known, active, disabled=plugin.disabled)
 
 
 class Part(Struct, frozen=True):

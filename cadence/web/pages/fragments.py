@@ -1,6 +1,7 @@
 """Fragments that are asked for again and again: only sent when they changed."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,8 +27,13 @@ def unless_changed(tag: str) -> Markup:
     return Markup('hx-headers=\'{{"If-None-Match": "\\"{}\\""}}\'').format(tag)
 
 
-def conditional(html: str, tag: str, *, trigger: str | None = None) -> Response:
-    """Answer with a fragment, or with 304 and nothing when the page has it already (RFC 9110, section 13)."""
+def conditional(html: str | Callable[[], str], tag: str, *, trigger: str | None = None) -> Response:
+    """Answer with a fragment, or with 304 and nothing when the page has it already (RFC 9110, section 13).
+
+    :param html: the fragment, or what makes it where it is needed.
+    """
+    if not isinstance(html, str):
+        html = "" if request.if_none_match.contains_weak(tag) else html()
     response = respond(html, trigger=trigger)
     response.set_etag(tag)
     response.make_conditional(request)  # changes the response in place

@@ -9,11 +9,12 @@ from cadence.errors import NotFound
 from cadence.model import PluginRef
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import DeleteForm, ReloadForm, UploadForm
-from cadence.web.pages.fragments import conditional, tag_of
+from cadence.web.pages.fragments import conditional
+from cadence.web.pages.installs import install_row
+from cadence.web.pages.listing import asked, list_fields
 from cadence.web.pages.sample import SAMPLE_ARCHIVE, sample_archive
 from cadence.web.pages.services import services
-from cadence.web.pages.standing import essence
-from cadence.web.present import PluginView, ReloadView, VersionView
+from cadence.web.present import PluginView, VersionView
 
 
 def home() -> AnyResponse:
@@ -22,14 +23,19 @@ def home() -> AnyResponse:
 
 
 def plugins() -> AnyResponse:
-    """``GET /plugins``: the management page."""
-    return _page()
+    """``GET /plugins?q=&status=&sort=&page=``: the management page."""
+    return plugins_page()
 
 
 def plugin_list() -> AnyResponse:
     """``GET /plugins/list``: the list alone, 304 when it is as the page has it."""
     fields = _listed()
-    return conditional(render_template("plugins/partials/list.html", **fields), fields["tag"])
+    return conditional(lambda: render_template("plugins/partials/list.html", **fields), fields["tag"])
+
+
+def deleted() -> AnyResponse:
+    """``GET /plugins/deleted``: every version that was deleted and can be brought back."""
+    return Response(render_template("plugins/deleted.html", deleted=services().deleted()))
 
 
 def delete(name: str, version: str) -> AnyResponse:
@@ -51,7 +57,7 @@ def reload() -> AnyResponse:
     ReloadForm().require_valid()
     result = services().reload()
     if not is_htmx():
-        return _page(result)
+        return plugins_page(reloaded=result)
     html = render_template("plugins/partials/reloaded.html", reloaded=result)
     return respond(html, trigger="plugins-changed")
 
@@ -63,31 +69,43 @@ def sample() -> Response:
     return response
 
 
-def _page(reloaded: ReloadView | None = None) -> Response:
+def install_sample() -> AnyResponse:
+    """``POST /plugins/sample.zip``: install that plugin, by the way of every upload."""
+    ReloadForm().require_valid()
+    install_id = services().install_bytes(SAMPLE_ARCHIVE, sample_archive())
+    view = services().install(install_id) if is_htmx() else None
+    if view is None:
+        return redirect(url_for("pages.install", install_id=install_id), 303)
+    return respond(install_row(view))
+
+
+def plugins_page(status: int = 200, **results: object) -> Response:
+    """The management page.
+
+    :param results: what an action came to, to be shown above the list: ``reloaded`` or ``bulk``.
+    """
     html = render_template(
         "plugins/page.html",
         **_listed(),
+        **results,
         installs=services().recent_installs(),
-        reloaded=reloaded,
         upload_form=UploadForm(formdata=None),
         reload_form=ReloadForm(formdata=None),
         max_upload_bytes=services().max_upload_bytes,
     )
-    return Response(html)
+    return Response(html, status=status)
 
 
 def _listed() -> dict[str, Any]:
-    """What the list shows. What is counted and checked all the time is no part of its tag."""
-    views, deleted = services().plugins(), services().deleted()
-    return {"plugins": views, "deleted": deleted, "tag": tag_of((list(map(essence, views)), deleted))}
+    return list_fields(services().listed(asked()), services().deleted())
 
 
 def _find(ref: PluginRef) -> tuple[PluginView, VersionView]:
-    for plugin in services().plugins():
-        for version in plugin.versions:
-            if (plugin.name, version.version) == (ref.name, ref.version):
-                return plugin, version
-    raise NotFound(f"{ref.name} {ref.version} is not installed. It may have been deleted already.")
+    plugin = services().plugin(ref.name)
+    found = next((version for version in plugin.versions if version.version == ref.version), None)
+    if found is None:
+        raise NotFound(f"{ref.name} {ref.version} is not installed. It may have been deleted already.")
+    return plugin, found
 
 
 def _deleted(ref: PluginRef, successor: str | None) -> AnyResponse:

@@ -12,7 +12,9 @@ from cadence.removal import Restored
 from cadence.runtime.log_lines import LogPage
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
+from cadence.web.bulk import BulkAction, BulkView
 from cadence.web.install_views import InstallView
+from cadence.web.listing import ListPage, ListQuestion
 from cadence.web.logs import LogQuestion
 from cadence.web.packages import Packages
 from cadence.web.present import GrantsView, PluginView, ReloadView
@@ -56,6 +58,25 @@ class Services(Protocol):
 
     def plugins(self) -> Sequence[PluginView]:
         """Every installed plugin, in the order they are shown."""
+        ...
+
+    def listed(self, question: ListQuestion) -> ListPage:
+        """A page of the list of plugins."""
+        ...
+
+    def switch_all(self, action: BulkAction, names: Sequence[str]) -> BulkView:
+        """Disable or enable plugins, or load them anew.
+
+        :raises InvalidRequest: when there is none, or too many.
+        """
+        ...
+
+    def delete_all(self, refs: Sequence[PluginRef]) -> BulkView:
+        """Take out versions. Raises as :meth:`switch_all`."""
+        ...
+
+    def install_bytes(self, filename: str, archive: bytes) -> str:
+        """Start an install of an archive that is at hand, in the background, and return its id."""
         ...
 
     def plugin(self, name: str) -> PluginView:

@@ -54,6 +54,7 @@ from cadence.web.present import (
 from cadence.web.system import SystemView
 from cadence_sdk._runtime.report import Layer
 from tests.web.pages.preview_chat import MadeUpChat
+from tests.web.pages.preview_list import MadeUpList
 from tests.web.pages.preview_logs import MadeUpLogs
 from tests.web.pages.preview_versions import MadeUpVersions, ago
 
@@ -127,7 +128,7 @@ class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no
         return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
 
 
-class MadeUpServices(MadeUpVersions, MadeUpLogs, MadeUpChat):
+class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpLogs, MadeUpChat):
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
@@ -138,6 +139,7 @@ class MadeUpServices(MadeUpVersions, MadeUpLogs, MadeUpChat):
 
     def __init__(self, installed: Sequence[PluginView] = ()) -> None:
         MadeUpVersions.__init__(self, installed)
+        MadeUpList.__init__(self)
         MadeUpLogs.__init__(self)
         MadeUpChat.__init__(self)
         self.records: dict[str, InstallRecord] = {}
@@ -208,6 +210,12 @@ class MadeUpServices(MadeUpVersions, MadeUpLogs, MadeUpChat):
             kind=InstallKind.CHECK if isinstance(options, CheckOptions) else InstallKind.INSTALL,
         )
         return install_id
+
+    def install_bytes(self, filename: str, archive: bytes) -> str:
+        """Begin an install."""
+        return self.submit(
+            Upload("", filename, hashlib.sha256(archive).hexdigest(), len(archive), 0.1), InstallOptions()
+        )
 
     def cancel(self, install_id: str) -> InstallView:
         """End one that runs."""

@@ -1,0 +1,120 @@
+"""What is done to several plugins at once: each by itself, and what came of each is told."""
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from cadence.errors import CadenceError, InvalidRequest
+from cadence.model import PluginRef
+from cadence.parts import Parts, Running
+from cadence.web.present import human_ms
+
+MOST_AT_ONCE = 100
+"""So many plugins can be chosen at once; it is more than a page of the list has."""
+
+
+class BulkAction(StrEnum):
+    """What can be done to several plugins."""
+
+    RELOAD = "reload"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    DELETE = "delete"
+
+
+class BulkOutcome(Struct, frozen=True):
+    """What came of it for one plugin, or one version: ``words`` say why it failed, or what there is to know."""
+
+    what: str
+    succeeded: bool
+    words: str = ""
+
+
+class BulkView(Struct, frozen=True):
+    """What came of it for each, those that failed first."""
+
+    action: BulkAction
+    outcomes: tuple[BulkOutcome, ...]
+
+    @property
+    def failed(self) -> int:
+        """How many failed."""
+        return sum(not one.succeeded for one in self.outcomes)
+
+
+class BulkServices:
+    """Doing one thing to several plugins."""
+
+    _parts: Parts
+
+    @property
+    def running(self) -> Running:
+        """The runtime, started where it was not."""
+        return self._parts.serving
+
+    def switch_all(self, action: BulkAction, names: Sequence[str]) -> BulkView:
+        """Disable or enable plugins, or load them anew.
+
+        :raises InvalidRequest: when there is none, or too many.
+        """
+        _require_some(names)
+        if action is BulkAction.RELOAD:
+            return self._reloaded(names)
+        switcher = self.running.switcher
+        tries = not self._parts.settings.safe_mode
+
+        def enable(name: str) -> None:
+            switcher.enable(name, trial=tries)
+
+        def disable(name: str) -> None:
+            switcher.disable(name)
+
+        return _done(action, names, enable if action is BulkAction.ENABLE else disable)
+
+    def delete_all(self, refs: Sequence[PluginRef]) -> BulkView:
+        """Take out versions.
+
+        :raises InvalidRequest: when there is none, or too many.
+        """
+        _require_some(refs)
+        by_name = {f"{ref.name} {ref.version}": ref for ref in refs}
+        return _done(BulkAction.DELETE, by_name, lambda words: self.running.remover.delete(by_name[words]))
+
+    def _reloaded(self, names: Sequence[str]) -> BulkView:
+        report = self.running.reconciler.reload(names)
+        done = {plugin.name: plugin for plugin in report.plugins}
+        outcomes = []
+        for name in names:
+            one = done.get(name)
+            if one is None:
+                outcomes.append(BulkOutcome(name, succeeded=False, words="Nothing of it is active, or it is disabled."))
+            elif one.error:
+                outcomes.append(BulkOutcome(f"{name} {one.version}", succeeded=False, words=one.error))
+            else:
+                took = human_ms(one.ms) if one.ms is not None else ""
+                outcomes.append(BulkOutcome(f"{name} {one.version}", succeeded=True, words=took))
+        return _view(BulkAction.RELOAD, outcomes)
+
+
+def _require_some(chosen: Sequence[object]) -> None:
+    if not chosen:
+        raise InvalidRequest("Choose the plugins first.", message="No plugin chosen")
+    if len(chosen) > MOST_AT_ONCE:
+        raise InvalidRequest(f"Choose at most {MOST_AT_ONCE} at once, not {len(chosen)}.", message="Too many chosen")
+
+
+def _done(action: BulkAction, names: Iterable[str], do: Callable[[str], object]) -> BulkView:
+    outcomes = []
+    for name in names:
+        try:
+            do(name)
+        except CadenceError as error:
+            outcomes.append(BulkOutcome(name, succeeded=False, words=error.in_words))
+        else:
+            outcomes.append(BulkOutcome(name, succeeded=True))
+    return _view(action, outcomes)
+
+
+def _view(action: BulkAction, outcomes: Iterable[BulkOutcome]) -> BulkView:
+    return BulkView(action, tuple(sorted(outcomes, key=lambda one: one.succeeded)))
