@@ -193,5 +193,5 @@
   });
 
   // What the scripts of single pages use.
-  window.cadence = Object.freeze({ $, announce, dialog, online, sizeWords });
+  window.cadence = Object.freeze({ $, announce, announceIn, dialog, online, sizeWords });
 })();

@@ -4,7 +4,7 @@
   "use strict";
 
   const MAX_SENDING = 2;
-  const { $, announce, dialog, online, sizeWords } = window.cadence;
+  const { $, announce, announceIn, dialog, online, sizeWords } = window.cadence;
 
   const form = $("#upload-form");
   if (!form) return;

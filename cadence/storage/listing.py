@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from cadence.model import PluginRef
 from cadence.storage.search import SearchIndex, query_of
 
 
@@ -31,6 +32,13 @@ class ListingIndex(SearchIndex):
             FROM plugins AS p JOIN versions AS v ON v.name = p.name
             GROUP BY p.name ORDER BY p.name""")
         return [PluginLine(name, active, bool(d), bool(p), n, at, bool(q)) for name, active, d, p, n, at, q in rows]
+
+    def versions_in(self, environment: str) -> list[PluginRef]:
+        """The versions that use an environment of packages, by name."""
+        rows = self.database.execute(
+            "SELECT name, version FROM versions WHERE environment = ? ORDER BY name, installed_at", (environment,)
+        )
+        return [PluginRef(name, version) for name, version in rows]
 
     def names_with(self, words: str) -> set[str]:
         """The plugins of which a version has all the words: as :meth:`find_versions`, which takes the same."""

@@ -6,20 +6,21 @@ from msgspec import Struct
 
 from cadence.dependencies import memory
 from cadence.dependencies.environment import Usage
-from cadence.model import VersionRecord
+from cadence.model import PluginRef, VersionRecord
 from cadence.storage.index import Index
 
 
 class Packages(Struct, frozen=True):
     """The packages of one version, as ``name`` and ``version``, and its lock as a ``requirements.txt`` with hashes.
 
-    ``isolated`` says in sentences why it has an interpreter of its own, where it has one. Without packages, or where
-    the lock is lost, all is empty.
+    ``isolated`` says in sentences why it has an interpreter of its own, where it has one. ``shared_with`` are the other
+    versions, of any plugin, that import the very same files. Without packages, or where the lock is lost, all is empty.
     """
 
     packages: tuple[tuple[str, str], ...] = ()
     isolated: tuple[str, ...] = ()
     lock: str = ""
+    shared_with: tuple[PluginRef, ...] = ()
 
 
 class EnvironmentView(Struct, frozen=True):
@@ -42,7 +43,9 @@ def packages_of(index: Index, record: VersionRecord) -> Packages:
     lock = memory.read(text) if text is not None else None
     if lock is None:
         return Packages()
-    return Packages(tuple((one.name, one.version) for one in lock.packages), lock.isolated, lock.text)
+    packages = tuple((one.name, one.version) for one in lock.packages)
+    others = tuple(ref for ref in index.versions_in(record.environment or "") if ref != record.ref)
+    return Packages(packages, lock.isolated, lock.text, others)
 
 
 def environment_views(usages: Iterable[Usage], versions: Sequence[VersionRecord]) -> list[EnvironmentView]:

@@ -34,12 +34,15 @@ from cadence.web.bulk import BulkServices
 from cadence.web.catalogue import Catalogue
 from cadence.web.chat import ChatServices
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
+from cadence.web.history import HistoryServices
 from cadence.web.install_views import InstallView, install_view
 from cadence.web.listing import ListPage, ListQuestion
 from cadence.web.logs import LogServices
+from cadence.web.overview import OverviewServices
 from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
 from cadence.web.present import GrantsView, PluginView, ReloadedPlugin, ReloadView, plugin_view
-from cadence.web.system import SystemView, system_view
+from cadence.web.system import SystemServices
+from cadence.web.tools import ToolServices
 from cadence.web.version_services import VersionServices
 
 EXTENSION = "cadence"
@@ -51,7 +54,16 @@ def parts() -> Parts:
     return cast(Parts, current_app.extensions[EXTENSION])
 
 
-class PluginServices(VersionServices, BulkServices, LogServices, ChatServices):
+class PluginServices(
+    VersionServices,
+    HistoryServices,
+    BulkServices,
+    OverviewServices,
+    LogServices,
+    ChatServices,
+    ToolServices,
+    SystemServices,
+):
     """The doings behind pages and API."""
 
     @property
@@ -78,10 +90,6 @@ class PluginServices(VersionServices, BulkServices, LogServices, ChatServices):
     def sandbox(self) -> Sandbox | None:
         """How plugins are confined, ``None`` while that is not known yet. Asking starts nothing."""
         return self._parts.sandbox
-
-    def system(self) -> SystemView:
-        """What this server is and has."""
-        return system_view(self._parts)
 
     def versions(self) -> list[VersionRecord]:
         """Every installed version, by name, the highest first."""

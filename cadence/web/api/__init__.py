@@ -2,7 +2,19 @@
 
 from flask import Blueprint, Response
 
-from cadence.web.api import answers, chat, comparison, health, installs, logs, plugins, uploads, versions
+from cadence.web.api import (
+    answers,
+    chat,
+    comparison,
+    health,
+    history,
+    installs,
+    logs,
+    plugins,
+    system,
+    uploads,
+    versions,
+)
 from cadence.web.api.openapi import Operation, document
 from cadence.web.api.replies import reply
 from cadence.web.logs import QUERY as LOG_QUERY
@@ -52,6 +64,7 @@ OPERATIONS = (
         "Delete an installed version; for a while it can be brought back",
         {200: versions.DeletedAnswer},
         (404, 409),
+        query=versions.INSTALL_QUERY,
     ),
     Operation(
         "GET",
@@ -83,10 +96,19 @@ OPERATIONS = (
         "Bring a deleted version back as it was",
         {200: versions.RestoredAnswer},
         (404, 409, 422, 503, 507),
+        query=versions.INSTALL_QUERY,
     ),
     Operation("POST", "/plugins/reload", plugins.reload, "Load every plugin anew", {200: answers.Reload}),
     Operation("GET", "/plugins", plugins.plugins, "List the plugins and how they stand", {200: answers.PluginList}),
     Operation("GET", "/plugins/<plugin:name>", plugins.plugin, "Show one plugin", {200: answers.PluginAnswer}, (404,)),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/overview",
+        plugins.overview,
+        "What a plugin says of itself, with its README",
+        {200: answers.OverviewAnswer},
+        (404,),
+    ),
     Operation(
         "GET",
         "/plugins/<plugin:name>/tools",
@@ -136,7 +158,8 @@ OPERATIONS = (
         versions.roll_back,
         "Have the version answer that was active before",
         {200: versions.SwitchedAnswer},
-        (404, 409, 422, 503, 507),
+        (400, 404, 409, 413, 422, 503, 507),
+        request=versions.DecisionBody,
     ),
     Operation(
         "POST",
@@ -153,7 +176,8 @@ OPERATIONS = (
         versions.unpin,
         "Let a higher version that is uploaded become active again",
         {200: versions.SwitchedAnswer},
-        (404, 409, 507),
+        (400, 404, 409, 413, 507),
+        request=versions.DecisionBody,
     ),
     Operation(
         "POST",
@@ -161,7 +185,8 @@ OPERATIONS = (
         versions.disable,
         "Have nothing of a plugin run until it is enabled",
         {200: versions.SwitchedAnswer},
-        (404, 409, 507),
+        (400, 404, 409, 413, 507),
+        request=versions.DecisionBody,
     ),
     Operation(
         "POST",
@@ -169,16 +194,26 @@ OPERATIONS = (
         versions.enable,
         "Have a plugin answer again",
         {200: versions.SwitchedAnswer},
-        (404, 409, 422, 503, 507),
+        (400, 404, 409, 413, 422, 503, 507),
+        request=versions.DecisionBody,
     ),
     Operation(
         "GET",
         "/plugins/<plugin:name>/history",
-        versions.history,
-        "What happened to a plugin: changes of the active version, crashes, failed checks, decisions",
-        {200: versions.HistoryAnswer},
+        history.history,
+        "What happened to a plugin, and on whose word: decisions, installs, permissions, crashes, failed checks",
+        {200: history.HistoryAnswer},
         (400, 404),
-        query=versions.HISTORY_QUERY,
+        query=history.QUERY,
+    ),
+    Operation(
+        "GET",
+        "/history",
+        history.whole_history,
+        "What happened to all plugins, and on whose word",
+        {200: history.WholeHistoryAnswer},
+        (400,),
+        query=history.QUERY,
     ),
     Operation(
         "GET",
@@ -298,6 +333,13 @@ OPERATIONS = (
         (404,),
     ),
     Operation("GET", "/health", health.health, "How this server does", {200: answers.Health}),
+    Operation(
+        "GET",
+        "/system",
+        system.system,
+        "What this server has, how it confines plugins, and what they get",
+        {200: system.SystemAnswer},
+    ),
 )
 
 

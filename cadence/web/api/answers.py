@@ -8,6 +8,7 @@ from cadence.comparison import Comparison
 from cadence.config import SandboxMode
 from cadence.model import Limits, ToolSpec
 from cadence.web.install_views import DependenciesView, InstallView
+from cadence.web.overview import Overview
 from cadence.web.packages import EnvironmentView
 from cadence.web.present import GrantsShown, PluginView, ReloadedPlugin, Requested
 from cadence_sdk._runtime.report import Layer
@@ -142,6 +143,13 @@ class PluginAnswer(Struct, frozen=True, kw_only=True):
 
     success: Literal[True] = True
     plugin: PluginView
+
+
+class OverviewAnswer(Struct, frozen=True, kw_only=True):
+    """What one plugin says of itself."""
+
+    success: Literal[True] = True
+    overview: Overview
 
 
 class ToolList(Struct, frozen=True, kw_only=True):

@@ -30,6 +30,11 @@ def plugin(name: str) -> Response:
     return reply(answers.PluginAnswer(plugin=services().plugin(name)))
 
 
+def overview(name: str) -> Response:
+    """What one plugin says of itself."""
+    return reply(answers.OverviewAnswer(overview=services().overview(name)))
+
+
 def tools(name: str) -> Response:
     """The tools of the version that answers now."""
     live = services().running.live_set.plugin(name)
@@ -41,7 +46,7 @@ def tools(name: str) -> Response:
 def call_tool(name: str, tool: str) -> Response:
     """Call a tool with the arguments in the body."""
     request.max_content_length = parts().settings.max_message_bytes
-    result = parts().serving.live_set.call(name, tool, arguments())
+    result = services().call(name, tool, arguments())
     return reply(answers.CallAnswer(result=result.result, plugin_version=result.plugin_version, ms=result.ms))
 
 

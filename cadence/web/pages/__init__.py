@@ -64,6 +64,7 @@ pages.add_url_rule("/plugins/validate", "check", installs.check, methods=["POST"
 pages.add_url_rule("/plugins/<plugin:name>", "plugin", overview.plugin)
 pages.add_url_rule("/plugins/<plugin:name>/versions", "versions", versions.versions)
 pages.add_url_rule("/plugins/<plugin:name>/tools", "tools", tools.tools)
+pages.add_url_rule("/plugins/<plugin:name>/tools/<path:tool>", "call_tool", tools.call, methods=["POST"])
 pages.add_url_rule("/plugins/<plugin:name>/health", "health", health.health)
 pages.add_url_rule("/plugins/<plugin:name>/permissions", "permissions", permissions.permissions)
 pages.add_url_rule("/plugins/<plugin:name>/packages", "packages", packages.packages)
@@ -83,6 +84,7 @@ pages.add_url_rule(
     "/plugins/<plugin:name>/grants/requested", "grant_requested", permissions.grant_requested, methods=["POST"]
 )
 pages.add_url_rule("/plugins/<name>/<version>/lock", "lock", plugin.lock)
+pages.add_url_rule("/plugins/<name>/<version>/archive", "archive", overview.archive)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])
 pages.add_url_rule("/plugins/<name>/<version>/restore", "restore", versions.restore, methods=["POST"])
 pages.add_url_rule("/installs/<install_id>", "install", installs.install)
@@ -101,6 +103,8 @@ pages.add_url_rule("/chat/<thread_id>/delete", "chat_delete", chat.delete, metho
 pages.add_url_rule("/chat/<thread_id>/turns/<int:number>", "chat_turn", chat.turn)
 pages.add_url_rule("/system", "system", system.system)
 pages.add_url_rule("/system/graph", "graph", system.graph)
+pages.add_url_rule("/system/disk", "disk", system.disk)
+pages.add_url_rule("/system/processes", "processes", system.processes)
 pages.add_url_rule("/system/banner", "banner", system.banner)
 pages.add_url_rule("/assets/htmx-<digest>.js", "htmx_script", assets.htmx_script)
 

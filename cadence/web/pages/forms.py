@@ -2,9 +2,11 @@
 
 from flask_wtf import FlaskForm  # type: ignore[import-untyped]  # Flask-WTF ships no types
 from flask_wtf.file import MultipleFileField  # type: ignore[import-untyped]  # as above
+from msgspec import UNSET, UnsetType, structs
 from wtforms import BooleanField, StringField, TextAreaField  # type: ignore[import-untyped]  # as above
 
 from cadence.errors import Forbidden
+from cadence.expectation import Expected
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -44,14 +46,31 @@ class ConfirmForm(TokenForm):
 
 
 class SwitchForm(TokenForm):
-    """A decision about which version answers.
+    """A decision about a plugin, with what the page showed when the form was made: somebody may have decided since.
 
-    ``shown`` is the version that was active when the form was made, empty where none was: somebody else may have
-    decided since. ``version`` is the one it is about, where that is another.
+    ``shown`` is the version that was active, empty where none was, ``pinned`` and ``disabled`` are ``yes`` or ``no``.
+    ``version`` is the one it is about, where that is another, and ``install`` the install of that.
     """
 
     shown = StringField()
+    pinned = StringField()
+    disabled = StringField()
+    install = StringField()
     version = StringField()
+
+    @property
+    def expected(self) -> Expected:
+        """What the page showed."""
+        return Expected(
+            active_version=self.shown.data or None,
+            pinned=_shown_as(self.pinned.data),
+            disabled=_shown_as(self.disabled.data),
+            install_id=self.install.data or UNSET,
+        )
+
+
+class ToolForm(TokenForm):
+    """The wish to have a tool called; its arguments have fields of their own, which depend on the tool."""
 
 
 class HealthForm(TokenForm):
@@ -59,11 +78,22 @@ class HealthForm(TokenForm):
 
 
 class RestoreForm(TokenForm):
-    """The wish to bring back a version that was deleted."""
+    """The wish to bring back a version that was deleted: the ``install`` of it that the page showed."""
+
+    install = StringField()
 
 
-class DeleteForm(TokenForm):
-    """The confirmation that a version is to be deleted."""
+class DeleteForm(SwitchForm):
+    """The confirmation that a version is to be deleted; ``successor`` was said to answer then, empty for none."""
+
+    successor = StringField()
+
+    @property
+    def expected(self) -> Expected:
+        """What the confirmation said."""
+        target = UNSET if self.successor.data is None else self.successor.data or None
+        seen = UNSET if self.shown.data is None else self.shown.data or None
+        return structs.replace(super().expected, active_version=seen, target=target)
 
 
 class ReloadForm(TokenForm):
@@ -88,3 +118,7 @@ class GrantsForm(TokenForm):
 
 class RequestedForm(TokenForm):
     """The wish to grant what a plugin asks for, as it was shown."""
+
+
+def _shown_as(text: str | None) -> bool | UnsetType:
+    return UNSET if text is None else text == "yes"

@@ -14,7 +14,6 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from cadence.config import SandboxMode
-from cadence.doctor import Host
 from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.grants import parse_grants, plain_grants
 from cadence.intake.upload import UploadFile
@@ -51,11 +50,13 @@ from cadence.web.present import (
     Requested,
     VersionView,
 )
-from cadence.web.system import SystemView
 from cadence_sdk._runtime.report import Layer
 from tests.web.pages.preview_chat import MadeUpChat
 from tests.web.pages.preview_list import MadeUpList
 from tests.web.pages.preview_logs import MadeUpLogs
+from tests.web.pages.preview_overview import MadeUpOverview
+from tests.web.pages.preview_system import MadeUpSystem
+from tests.web.pages.preview_tools import MadeUpTools
 from tests.web.pages.preview_versions import MadeUpVersions, ago
 
 ROOT = Path(__file__).parents[3]
@@ -128,7 +129,7 @@ class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no
         return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
 
 
-class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpLogs, MadeUpChat):
+class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, MadeUpLogs, MadeUpChat, MadeUpSystem):
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
@@ -140,8 +141,11 @@ class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpLogs, MadeUpChat):
     def __init__(self, installed: Sequence[PluginView] = ()) -> None:
         MadeUpVersions.__init__(self, installed)
         MadeUpList.__init__(self)
+        MadeUpOverview.__init__(self)
+        MadeUpTools.__init__(self)
         MadeUpLogs.__init__(self)
         MadeUpChat.__init__(self)
+        MadeUpSystem.__init__(self)
         self.records: dict[str, InstallRecord] = {}
         self.shown: list[InstallView] = []
         self.options: list[InstallOptions] = []
@@ -153,19 +157,6 @@ class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpLogs, MadeUpChat):
         self.requested = Requested()
         self.said: list[str] = []
         self.brought: dict[PluginRef, Packages] = {}
-
-    def system(self) -> SystemView:
-        """A server on some host."""
-        return SystemView(
-            host=Host("0.1.0", "1.4.0", "CPython 3.11.9", "Linux 6.18.0, x86_64", "user id 1000"),
-            sandbox=self.sandbox,
-            failure=self.failure,
-            limits=self.default_limits,
-            instance="/srv/cadence/instance",
-            plugin_dir="/srv/cadence/instance/store_plugin",
-            archive_dir="/srv/cadence/instance/store_archived",
-            servers=(4711,),
-        )
 
     def grants(self, name: str) -> GrantsView:
         """What a plugin was granted in this run."""

@@ -1,0 +1,93 @@
+"""The README of a plugin as HTML that can do nothing: it comes from whoever made the plugin.
+
+Two things keep it so, and each would be enough: the Markdown is rendered without raw HTML (CommonMark 0.31, with
+tables), and what comes out is cleaned down to a list of elements. Nothing of it is fetched: an image is the words that
+stand for it, and a link leads to the web or nowhere.
+"""
+
+import re
+from functools import lru_cache
+
+import nh3
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+from msgspec import Struct
+
+MAX_README_CHARACTERS = 40_000
+"""Of a README so much is shown; the archive has the whole."""
+
+#: The page has headings of its own above it: its first heading is one of the third rank.
+_DEEPER = 2
+_DEEPEST = 6
+_SCHEMES = {"http", "https", "mailto"}
+_ELEMENTS = {
+    *("p", "br", "hr", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code"),
+    *("em", "strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td"),
+}
+#: What turns the order of characters around, so that a text reads otherwise than it is (Unicode, UAX #9, section 2).
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+
+
+class Readme(Struct, frozen=True):
+    """What a plugin says of itself in a file: its ``name``, and the beginning of its text, ``cut`` where there is more.
+
+    ``is_markdown`` is whether it is to be read as such.
+    """
+
+    name: str
+    text: str
+    cut: bool
+    is_markdown: bool = True
+
+
+def readme_of(name: str, data: bytes) -> Readme:
+    """A README as it lies in a file, of which ``data`` are the bytes, or more of them than are shown."""
+    text = _TURNS.sub("", data.decode("utf-8", errors="replace").removeprefix("\ufeff"))
+    text = text.replace("\r\n", "\n").replace("\x00", "\ufffd")
+    shown = text[:MAX_README_CHARACTERS]
+    return Readme(name, shown, len(text) > len(shown), name.lower().endswith(".md"))
+
+
+@lru_cache(maxsize=16)
+def as_html(readme: Readme) -> Markup:
+    """A README as a piece of a page."""
+    if not readme.is_markdown:
+        return Markup('<pre class="plain-text" tabindex="0">{}</pre>').format(readme.text)
+    tokens = _MARKDOWN.parse(readme.text)
+    html = _MARKDOWN.renderer.render(_tamed(tokens), _MARKDOWN.options, {})
+    cleaned = nh3.clean(
+        html, tags=_ELEMENTS, attributes={"a": {"href"}, "*": set()}, url_schemes=_SCHEMES, strip_comments=True
+    )
+    # What may be wider than the page is scrolled by itself, by keyboard too.
+    for element in ("pre", "table"):
+        cleaned = cleaned.replace(f"<{element}>", f'<{element} tabindex="0">')
+    return Markup(cleaned)  # noqa: S704 - cleaned just now
+
+
+def _tamed(tokens: list[Token]) -> list[Token]:
+    """The same without images, without links to anywhere but the web, and with headings below those of the page."""
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(_DEEPEST, int(token.tag[1:]) + _DEEPER)}"
+        if token.children is not None:
+            token.children = _without_links(token.children)
+    return tokens
+
+
+def _without_links(children: list[Token]) -> list[Token]:
+    kept, dropped = [], []
+    for child in children:
+        if child.type == "link_open":
+            dropped.append(str(child.attrs.get("href", "")).partition(":")[0].lower() not in _SCHEMES)
+        is_link = child.type in ("link_open", "link_close")
+        if child.type == "image":
+            kept.append(Token("text", "", 0, content=child.content or "(image)"))
+        elif not (is_link and dropped and dropped[-1]):
+            kept.append(child)
+        if child.type == "link_close" and dropped:
+            dropped.pop()
+    return kept
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
