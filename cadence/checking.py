@@ -7,7 +7,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from cadence.comparer import Comparer
-from cadence.confirmation import CheckedArchives
+from cadence.confirmation import KeptArchives
 from cadence.errors import PluginExists
 from cadence.examination import Examiner
 from cadence.intake.archive import extract
@@ -52,7 +52,7 @@ class Checker:
         examiner: Examiner,
         limits: ArchiveLimits,
         turn: Turn,
-        checked: CheckedArchives,
+        checked: KeptArchives,
     ) -> None:
         self._index = index
         self._store = store

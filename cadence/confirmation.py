@@ -1,4 +1,4 @@
-"""Archives that were checked and not installed, kept for a while so that exactly these bytes can be installed.
+"""Archives that were checked, or failed to install, kept for a while so that exactly these bytes can be tried again.
 
 A kept archive has no name on the disk: its file is removed and held open. So nobody can change it, and however this
 process ends, nothing of it is left. What is taken out is a copy, whose SHA-256 is that of what was checked.
@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cadence.errors import NotFound, Refused
 from cadence.intake.upload import CHUNK_BYTES, UploadFile
-from cadence.model import CheckOptions, InstallKind, InstallOptions, InstallRecord, InstallState, Upload
+from cadence.model import InstallKind, InstallOptions, InstallRecord, InstallState, Upload
 
-#: How long a checked archive is kept, in seconds.
+#: How long an archive is kept, in seconds.
 KEEP_SECONDS = 15 * 60.0
 #: Archives that are kept at once; the oldest makes room.
 MAX_KEPT = 16
@@ -26,10 +26,10 @@ MAX_KEPT_BYTES = 256 * 1024 * 1024
 
 
 class NotKept(Refused):
-    """What a check looked at is not here any more."""
+    """What was looked at is not here any more."""
 
     status = 410
-    message = "Checked archive not kept"
+    message = "Archive not kept"
 
 
 class NotConfirmable(Refused):
@@ -39,11 +39,25 @@ class NotConfirmable(Refused):
     message = "Nothing to confirm"
 
 
+class NotRetryable(Refused):
+    """What is to be tried again did not fail."""
+
+    status = 409
+    message = "Nothing to try again"
+
+
 class Taken(Struct, frozen=True):
-    """An archive that was checked, as an upload, and how it was checked."""
+    """An archive that was kept, as an upload, and how it was checked or was to be installed."""
 
     upload: Upload
-    options: CheckOptions
+    options: InstallOptions
+
+    def again(self, *, force_overwrite: bool | None = None) -> InstallOptions:
+        """How to do the same once more, but for what is given here."""
+        return structs.replace(
+            self.options,
+            force_overwrite=self.options.force_overwrite if force_overwrite is None else force_overwrite,
+        )
 
     def confirmed(self, *, force_overwrite: bool | None = None, activate: bool | None = None) -> InstallOptions:
         """How to install it: as it was checked, but for what is given here.
@@ -73,15 +87,29 @@ def require_confirmable(record: InstallRecord | None, check_id: str) -> None:
         raise NotConfirmable(f"The check of {record.filename} did not pass, so it cannot be installed.")
 
 
+def require_retryable(record: InstallRecord | None, install_id: str) -> None:
+    """Refuse what cannot be tried again, whatever is kept of it.
+
+    :raises NotFound: when there is no such install or check.
+    :raises NotRetryable: when it runs, or succeeded.
+    """
+    if record is None:
+        raise NotFound(f"There is no install {install_id!r}.")
+    if record.state is InstallState.RUNNING:
+        raise NotRetryable(f"The {record.kind} of {record.filename} is not over yet.")
+    if record.state is InstallState.SUCCEEDED:
+        raise NotRetryable(f"The {record.kind} of {record.filename} succeeded.")
+
+
 class _Kept(Struct, frozen=True):
     file: BinaryIO
     upload: Upload
-    options: CheckOptions
+    options: InstallOptions
     until: float
 
 
-class CheckedArchives:
-    """The archives of the latest checks of this process.
+class KeptArchives:
+    """The archives of the latest installs and checks of this process, but for those that were installed.
 
     :param clock: seconds that only ever rise.
     """
@@ -92,8 +120,8 @@ class CheckedArchives:
         self._kept: dict[str, _Kept] = {}
         self._closed = False
 
-    def keep(self, check_id: str, upload: Upload, options: CheckOptions) -> float:
-        """Keep what was checked; the file is removed by the caller afterwards.
+    def keep(self, check_id: str, upload: Upload, options: InstallOptions) -> float:
+        """Keep what was uploaded, from now on for a while; the file is removed by the caller afterwards.
 
         :returns: for how long, in seconds: 0 when it is too large.
         :raises OSError: when the file cannot be opened.
@@ -103,12 +131,18 @@ class CheckedArchives:
         file = open(upload.path, "rb", opener=_without_links)  # noqa: SIM115 - closed by whoever lets it go
         with self._guard:
             self._let_go_of_old()
+            self._drop(check_id)
             while len(self._kept) >= MAX_KEPT or self._size_bytes() + upload.size_bytes > MAX_KEPT_BYTES:
                 self._let_go(next(iter(self._kept)))
             self._kept[check_id] = _Kept(file, upload, options, self._clock() + KEEP_SECONDS)
             if self._closed:
                 self._let_go(check_id)
         return KEEP_SECONDS
+
+    def forget(self, check_id: str) -> None:
+        """Let go of what nobody needs any more."""
+        with self._guard:
+            self._drop(check_id)
 
     def has(self, check_id: str) -> bool:
         """Whether the archive of a check can be had."""
@@ -117,7 +151,7 @@ class CheckedArchives:
             return check_id in self._kept
 
     def take(self, check_id: str, receive: Callable[[], UploadFile]) -> Taken:
-        """Give out the archive of a check, once.
+        """Give out an archive, once.
 
         :param receive: makes the file that it is copied into.
         :raises NotKept: when it is not kept any more, or its bytes are not those that were checked.
@@ -128,8 +162,8 @@ class CheckedArchives:
             kept = self._kept.pop(check_id, None)
         if kept is None:
             raise NotKept(
-                f"What was checked is kept for {KEEP_SECONDS / 60:.0f} minutes, by the server process that checked it, "
-                "and until it is installed. It is gone; upload the archive again."
+                f"An archive is kept for {KEEP_SECONDS / 60:.0f} minutes, by the server process that looked at it, "
+                "and until it is installed. It is gone; upload it again."
             )
         try:
             copy = _copied(kept, receive)
@@ -142,7 +176,7 @@ class CheckedArchives:
         kept.file.close()
         if copy.sha256 != kept.upload.sha256:
             Path(copy.path).unlink()
-            raise NotKept("The archive is not the one that was checked. Upload it again.")
+            raise NotKept("The archive is not the one that was uploaded. Upload it again.")
         return Taken(copy, kept.options)
 
     def close(self) -> None:
@@ -155,6 +189,10 @@ class CheckedArchives:
     def _let_go_of_old(self) -> None:
         now = self._clock()
         for check_id in [one for one, kept in self._kept.items() if kept.until <= now]:
+            self._let_go(check_id)
+
+    def _drop(self, check_id: str) -> None:
+        if check_id in self._kept:
             self._let_go(check_id)
 
     def _let_go(self, check_id: str) -> None:

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from cadence.dependencies.installation import VENDORED, Dependencies, Order, Planned, Provided
 from cadence.errors import CadenceError, ValidationFailed
+from cadence.excerpts import with_lines
 from cadence.grants import unmet_faults, unmet_requests
 from cadence.intake.inspection import inspect
 from cadence.model import Granted, Limits, Manifest, PluginRef, Stage, Trial, VersionRecord
@@ -157,9 +158,9 @@ class Examiner:
         self, ref: PluginRef, tree: Path, progress: Progress, again: str, *, upgrade: bool
     ) -> Iterator[tuple[Manifest, Order]]:
         """What the files of a plugin say, and what has to be got for it, to go on with."""
-        with progress.stage(Stage.INSPECT):
+        with _quoting(tree), progress.stage(Stage.INSPECT):
             manifest = inspect(tree, ref, self._sdk_version)
-        with self._told_what_is_not_granted(manifest, again):
+        with self._told_what_is_not_granted(manifest, again), _quoting(tree):
             vendored = tree / VENDORED
             network = self._granted(ref.name).grants.network
             yield manifest, Order(manifest.requirements, vendored if vendored.is_dir() else None, upgrade, network)
@@ -194,6 +195,16 @@ class Examiner:
             if not unmet:
                 raise
             raise ValidationFailed(ref=failure.ref, faults=(*failure.faults, *unmet)) from failure
+
+
+@contextmanager
+def _quoting(tree: Path) -> Iterator[None]:
+    """Have faults say what stands in the lines they name, as long as the files are there."""
+    try:
+        yield
+    except ValidationFailed as failure:
+        failure.faults = with_lines(failure.faults, tree)
+        raise
 
 
 @contextmanager

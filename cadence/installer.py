@@ -17,8 +17,8 @@ from pathlib import Path
 from msgspec import structs
 
 from cadence.checking import Checker, is_installed
-from cadence.confirmation import CheckedArchives
-from cadence.errors import CadenceError, Cancelled, PluginExists, PluginUnavailable
+from cadence.confirmation import KeptArchives
+from cadence.errors import CadenceError, Cancelled, PluginExists, PluginUnavailable, StorageFull
 from cadence.examination import Examiner
 from cadence.intake.archive import extract
 from cadence.intake.disk import full_disk_refused
@@ -36,6 +36,7 @@ from cadence.model import (
     Upload,
     VersionRecord,
 )
+from cadence.origin import handed_on
 from cadence.outcome import failure_json, outcome_of
 from cadence.progress import Progress
 from cadence.runs import Runs
@@ -89,8 +90,8 @@ class Installer:
         self._rebuild = rebuild
         self._tidy = tidy
         self._turns = threading.BoundedSemaphore(max_concurrent)
-        self.checked = CheckedArchives()
-        self._checker = Checker(index, store, examiner, limits, self._turn, self.checked)
+        self.kept = KeptArchives()
+        self._checker = Checker(index, store, examiner, limits, self._turn, self.kept)
         self._runs = Runs(index, owner_id)
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")
 
@@ -117,7 +118,7 @@ class Installer:
         install_id = self._begin(upload, options)
         progress, queued = self._runs.progress(install_id), ExitStack()
         try:
-            future = self._queue.submit(self._run_quietly, queued, install_id, upload, options)
+            future = self._queue.submit(handed_on(self._run_quietly), queued, install_id, upload, options)
         except RuntimeError:  # the queue is shut down
             Path(upload.path).unlink(missing_ok=True)
             error = PluginUnavailable("The server is shutting down. Upload the plugin again.")
@@ -130,9 +131,11 @@ class Installer:
         """One install or check as it stands, also one of another process; None when it is not known."""
         return self._runs.record(install_id)
 
-    def records(self, limit: int) -> list[InstallRecord]:
-        """The latest installs and checks, newest first."""
-        return self._runs.records(limit)
+    def records(
+        self, limit: int, *, after: str | None = None, name: str | None = None, state: InstallState | None = None
+    ) -> list[InstallRecord]:
+        """The latest installs and checks, newest first. Takes what :meth:`InstallIndex.installs` takes."""
+        return self._runs.records(limit, after=after, name=name, state=state)
 
     def lines(self, install_id: str, after: int = 0) -> list[InstallLine]:
         """The log of one, in order; only the lines whose number is greater than ``after``."""
@@ -155,7 +158,7 @@ class Installer:
         self.cancel_all()
         self._queue.shutdown(wait=True, cancel_futures=False)
         self._runs.await_none(_CLOSE_SECONDS)
-        self.checked.close()
+        self.kept.close()
         self._runs.close()
 
     def _begin(self, upload: Upload, options: InstallOptions) -> str:
@@ -164,8 +167,11 @@ class Installer:
         kind = InstallKind.CHECK if isinstance(options, CheckOptions) else InstallKind.INSTALL
         record = InstallRecord(install_id, upload.filename, InstallState.RUNNING, utc_now(), name, version, kind=kind)
         try:
+            # Whatever becomes of it, it can be tried again without being sent again.
+            self.kept.keep(install_id, upload, options)
             self._runs.begin(record, Progress(upload.received_ms))
         except BaseException:
+            self.kept.forget(install_id)
             Path(upload.path).unlink(missing_ok=True)
             raise
         return install_id
@@ -192,15 +198,19 @@ class Installer:
             result = self._taken(install_id, upload, options, progress)
         except CadenceError as failure:
             error = _really(failure, progress)
+            if isinstance(error, StorageFull):
+                self.kept.forget(install_id)  # it lies on the very disk
             state = InstallState.CANCELLED if isinstance(error, Cancelled) else InstallState.FAILED
             self._finish(install_id, state, error.status, failure_json(error))
             if error is failure:
                 raise
             raise error from failure
         except BaseException:
-            unexpected = CadenceError("The server's log has the reason. Nothing of the upload was kept.")
+            unexpected = CadenceError("The server's log has the reason. Nothing was installed.")
             self._finish(install_id, InstallState.FAILED, 500, failure_json(unexpected))
             raise
+        if isinstance(result, InstallResult):
+            self.kept.forget(install_id)
         self._finish(install_id, InstallState.SUCCEEDED, *outcome_of(result))
         return result
 

@@ -98,6 +98,7 @@ def failure_json(error: CadenceError) -> dict[str, Any]:
     if error.faults:
         body["faults"] = [
             {"stage": fault.stage, "code": fault.code, "message": fault.message, "culprit": fault.culprit}
+            | ({"line": fault.line} if fault.line is not None else {})
             for fault in error.faults
         ]
     return body

@@ -97,9 +97,12 @@ class Runs:
         record = self._index.install(install_id)
         return None if record is None else self._as_it_stands(record)
 
-    def records(self, limit: int) -> list[InstallRecord]:
-        """The latest installs, newest first."""
-        return [self._as_it_stands(record) for record in self._index.installs(limit)]
+    def records(
+        self, limit: int, *, after: str | None = None, name: str | None = None, state: InstallState | None = None
+    ) -> list[InstallRecord]:
+        """The latest installs, newest first. Takes what :meth:`InstallIndex.installs` takes."""
+        found = self._index.installs(limit, after=after, name=name, state=state)
+        return [self._as_it_stands(record) for record in found]
 
     def lines(self, install_id: str, after: int = 0) -> list[InstallLine]:
         """The log of an install, in order; only the lines whose number is greater than ``after``."""
@@ -120,6 +123,7 @@ class Runs:
         run = self._runs.get(install_id)
         if run is None:
             return cancel(self._index, install_id)
+        self._index.note_canceller(install_id)
         if not run.progress.cancelled.set():
             raise NotCancellable("The plugin is being published already. Delete it when the install is over.")
         with self._changed:

@@ -11,7 +11,7 @@
   const input = $("#file");
   const list = $("#chosen");
   const error = $("#upload-error");
-  const rows = $("#installs");
+  const rows = $("#sending");
   let chosen = [];
 
   const problemOf = (file) => {
@@ -174,6 +174,35 @@
     announce(`${$(".install-title", row).textContent}: ${words}`);
   };
 
+  /* What the browser has handed on is not what has arrived: a slow line has megabytes under way. So the server's own
+     count is shown as soon as it is known, and all of it only once the server has answered. */
+  const underWay = new Map();
+  const ALMOST = 0.99;
+
+  const showBytes = ({ row, size, sent, received }) => {
+    const arrived = received ?? sent;
+    $(".bytes", row).value = size ? Math.min(arrived / size, ALMOST) : 0;
+    $(".install-result", row).textContent = received === undefined || sent < size
+      ? "Sending the file" : "Handed on to the network. Waiting for the server to have all of it";
+    $(".sending-bytes", row).textContent = `${sizeWords(arrived)} of ${sizeWords(size)}${received === undefined ? "" : " received"}`;
+  };
+
+  /* Rows of uploads that come in: our own tell how far they are, and give way to the rows they are about. */
+  const readIncoming = () => {
+    for (const incoming of document.querySelectorAll("#installs [data-upload-key]")) {
+      const upload = underWay.get(incoming.dataset.uploadKey);
+      if (!upload) continue;
+      const share = Number(incoming.dataset.received) / Number(incoming.dataset.total);
+      if (Number.isFinite(share)) upload.received = Math.min(upload.size, Math.floor(share * upload.size));
+      showBytes(upload);
+      incoming.remove();
+    }
+  };
+  document.addEventListener("htmx:afterSwap", readIncoming);
+  setInterval(() => {
+    if (sending) htmx.trigger(document.body, "installs-changed");
+  }, 700);
+
   const send = (file, fields, action, row) => {
     const again = () => enqueue(file, fields, action, row);
     const request = new XMLHttpRequest();
@@ -181,23 +210,16 @@
     for (const [name, value] of fields) body.append(name, value); // the token and the options come before the bytes
     body.append("file", file, file.name);
 
-    const progress = $(".bytes", row);
-    const words = $(".install-result", row);
-    const bytes = $(".sending-bytes", row);
+    const key = crypto.randomUUID?.() ?? String(Math.random()).slice(2);
     const stop = $(".sending-stop", row);
-    const moved = (loaded, total) => {
-      progress.value = total ? loaded / total : 0;
-      words.textContent = "Sending the file";
-      bytes.textContent = `${sizeWords(loaded)} of ${sizeWords(total)}`;
-    };
-    moved(0, file.size);
+    const upload = { row, size: file.size, sent: 0, received: undefined };
+    underWay.set(key, upload);
+    showBytes(upload);
     stop.onclick = () => request.abort();
 
-    request.upload.onprogress = (event) => moved(Math.min(event.loaded, file.size), file.size);
-    request.upload.onload = () => {
-      progress.value = 1;
-      words.textContent = "Sent. The server is checking it.";
-      stop.hidden = true;
+    request.upload.onprogress = (event) => {
+      upload.sent = Math.min(event.loaded, file.size);
+      showBytes(upload);
     };
     request.onload = () => received(request, row, again);
     request.onerror = () => ended(row, "failed",
@@ -205,10 +227,12 @@
     request.onabort = () => ended(row, "cancelled", "Cancelled. Nothing was installed.", again);
     request.onloadend = () => {
       sending -= 1;
+      underWay.delete(key);
       pump();
     };
     request.open("POST", action);
     request.setRequestHeader("HX-Request", "true");
+    request.setRequestHeader("X-Upload-Key", key);
     request.send(body);
   };
 
@@ -223,8 +247,11 @@
       return;
     }
     const title = $(".install-title", row).textContent;
-    row.replaceWith(...installs);
+    const list = $("#installs");
+    row.replaceWith(...installs.filter((install) => !install.id));
     for (const install of installs) {
+      if (document.getElementById(install.id)) continue; // the list was quicker
+      if (install.id) list.prepend(install);
       const heading = $(".install-title", install);
       if (request.status >= 400 && heading.textContent === "Upload") heading.textContent = title;
       announceIn(install);

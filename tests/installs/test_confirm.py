@@ -11,12 +11,14 @@ from cadence.confirmation import (
     KEEP_SECONDS,
     MAX_KEPT,
     MAX_KEPT_BYTES,
-    CheckedArchives,
+    KeptArchives,
     NotConfirmable,
     NotKept,
+    NotRetryable,
     require_confirmable,
+    require_retryable,
 )
-from cadence.errors import NotFound, UploadTooLarge, ValidationFailed
+from cadence.errors import NotFound, PluginExists, UploadTooLarge, ValidationFailed
 from cadence.intake.upload import UploadFile, receive
 from cadence.model import CheckOptions, InstallKind, InstallOptions, InstallRecord, InstallState, Upload
 from cadence.parts import Parts
@@ -37,7 +39,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.archives = CheckedArchives(self.clock)
+        self.archives = KeptArchives(self.clock)
 
     def keep(self, check_id: str = "c", contents: bytes = b"archive", size_bytes: int | None = None) -> float:
         """Keep an archive whose file is then removed, as the check does. It may claim another size."""
@@ -76,7 +78,7 @@ def test_what_was_checked_is_given_out_once_and_had_no_name_on_the_disk_before(s
     taken = shelf.archives.take("c", shelf.receive)
     assert (Path(taken.upload.path).read_bytes(), taken.upload.filename) == (b"bytes", "demo-1.0.zip")
     assert not shelf.archives.has("c")
-    with pytest.raises(NotKept, match="upload the archive again"):
+    with pytest.raises(NotKept, match="upload it again"):
         shelf.take()
 
 
@@ -122,7 +124,7 @@ def test_other_bytes_than_those_that_were_checked_are_not_given_out(shelf: Shelf
     with Path(upload.path).open("r+b") as file:
         file.write(b"altered")
     Path(upload.path).unlink()
-    with pytest.raises(NotKept, match="not the one that was checked"):
+    with pytest.raises(NotKept, match="not the one that was uploaded"):
         shelf.take()
     assert list(shelf.folder.iterdir()) == []
 
@@ -153,18 +155,48 @@ def test_a_confirmed_check_is_installed_with_its_options(parts: Parts) -> None:
     found = check(parts, CheckOptions(activate=False, upgrade=True))
     assert found.kept_seconds == KEEP_SECONDS
     installer = parts.serving.installer
-    taken = installer.checked.take(found.install_id, parts.serving.receive)
+    taken = installer.kept.take(found.install_id, parts.serving.receive)
     assert taken.confirmed() == InstallOptions(activate=False)
     assert taken.confirmed(force_overwrite=True, activate=True) == InstallOptions(force_overwrite=True, activate=True)
     result = installer.install(taken.upload, taken.confirmed())
     assert (result.sha256, result.activated) == (taken.upload.sha256, False)
 
 
-def test_a_check_that_fails_keeps_nothing(parts: Parts) -> None:
+def test_a_check_that_fails_cannot_be_confirmed_and_can_be_tried_again(parts: Parts) -> None:
     with pytest.raises(ValidationFailed, match="Missing required file"):
         check(parts, files={"tools.py": None})
-    failed = parts.serving.installer.records(1)[0]
-    assert not parts.serving.installer.checked.has(failed.id)
+    installer = parts.serving.installer
+    failed = installer.records(1)[0]
+    with pytest.raises(NotConfirmable):
+        require_confirmable(failed, failed.id)
+    taken = installer.kept.take(failed.id, parts.serving.receive)
+    with pytest.raises(ValidationFailed, match="Missing required file"):
+        installer.check(taken.upload, CheckOptions())
+
+
+def test_what_failed_is_kept_to_be_tried_again_with_the_options_it_had(parts: Parts) -> None:
+    installer = parts.serving.installer
+    installer.install(received(parts), InstallOptions())
+    with pytest.raises(PluginExists):
+        installer.install(received(parts), InstallOptions(activate=False))
+    failed = installer.records(1)[0]
+    require_retryable(failed, failed.id)
+    taken = installer.kept.take(failed.id, parts.serving.receive)
+    assert taken.again() == InstallOptions(activate=False)
+    result = installer.install(taken.upload, taken.again(force_overwrite=True))
+    assert result.replaced
+    with pytest.raises(NotKept):
+        installer.kept.take(failed.id, parts.serving.receive)
+
+
+def test_what_was_installed_is_not_kept_and_cannot_be_tried_again(parts: Parts) -> None:
+    installer = parts.serving.installer
+    done = installer.install(received(parts), InstallOptions())
+    assert not installer.kept.has(done.install_id)
+    with pytest.raises(NotRetryable, match="succeeded"):
+        require_retryable(installer.record(done.install_id), done.install_id)
+    with pytest.raises(NotFound):
+        require_retryable(None, "x")
 
 
 def test_a_check_compares_with_the_active_version_or_else_with_the_highest(parts: Parts) -> None:

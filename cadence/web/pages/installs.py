@@ -1,6 +1,9 @@
 """Uploads, and the installs they become."""
 
+from typing import Any
+
 from flask import Response, flash, redirect, render_template, request, url_for
+from msgspec import Struct
 from werkzeug.wrappers import Response as AnyResponse
 
 from cadence.errors import CadenceError, NoFileProvided, NotFound
@@ -14,6 +17,19 @@ from cadence.web.pages.services import services
 from cadence.web.received import uploads_of
 
 _MAX_LINE = 10**9
+PAGE_INSTALLS = 25
+"""So many installs are on a page of them."""
+
+#: Of so many of the latest the faults are seen at once.
+_OPENED = 3
+
+STATE_LABELS = {
+    InstallState.RUNNING.value: "Running",
+    InstallState.SUCCEEDED.value: "Succeeded",
+    InstallState.FAILED.value: "Failed",
+    InstallState.CANCELLED.value: "Cancelled",
+    InstallState.INTERRUPTED.value: "Interrupted",
+}
 
 
 def upload() -> AnyResponse:
@@ -64,6 +80,70 @@ def confirm(install_id: str) -> AnyResponse:
     if view is None:
         return redirect(url_for("pages.install", install_id=confirmed_id), 303)
     return respond(install_row(view))
+
+
+def retry(install_id: str) -> AnyResponse:
+    """``POST /installs/<id>/retry``: do once more what did not succeed; its row comes above the old one."""
+    form = ConfirmForm()
+    form.require_valid()
+    received, options = services().again(install_id, force_overwrite=True if form.force_overwrite.data else None)
+    again_id = services().submit(received, options)
+    if not is_htmx():
+        return redirect(url_for("pages.install", install_id=again_id), 303)
+    views = [view for one in (again_id, install_id) if (view := services().install(one)) is not None]
+    return respond("\n".join(install_row(view, opened=view.poll) for view in views))
+
+
+def installs() -> AnyResponse:
+    """``GET /installs?plugin=&state=&after=``: every install that is kept, page by page."""
+    args = request.args
+    name, after = args.get("plugin", "").strip() or None, args.get("after") or None
+    state = next((one for one in InstallState if one == args.get("state")), None)
+    found = list(services().installs(PAGE_INSTALLS + 1, after=after, name=name, state=state))
+    views = found[:PAGE_INSTALLS]
+    more = len(found) > PAGE_INSTALLS
+    here: dict[str, Any] = {"plugin": name, "state": state.value if state else None}
+    html = render_template(
+        "installs/list.html",
+        rows_of_installs=[_Row(view, tag_of(view)) for view in views],
+        next_address=url_for("pages.installs", after=views[-1].id, **here) if more else None,
+        states=STATE_LABELS,
+        chosen_state=state.value if state else "",
+        plugin_name=name,
+        after=after,
+    )
+    return Response(html)
+
+
+def live_installs() -> AnyResponse:
+    """``GET /installs/live``: the latest installs and what is coming in, 304 when the page has it so."""
+    if not is_htmx():
+        return redirect(url_for("pages.installs"))
+    fields = installs_fields()
+    return conditional(lambda: render_template("installs/partials/live.html", **fields), fields["installs_tag"])
+
+
+class _Row(Struct, frozen=True):
+    """An install of a list, its tag, and whether its details are to be seen at once."""
+
+    install: InstallView
+    tag: str
+    opened: bool = False
+
+
+def installs_fields() -> dict[str, Any]:
+    """What the template of the live list takes."""
+    views, incoming = services().recent_installs(), services().incoming()
+    rows = [
+        _Row(view, tag_of(view), number < _OPENED and view.state is InstallState.FAILED)
+        for number, view in enumerate(views)
+    ]
+    return {
+        "rows_of_installs": rows,
+        "incoming": incoming,
+        "busy": bool(incoming) or any(view.poll for view in views),
+        "installs_tag": tag_of(([(row.install.id, row.tag) for row in rows], list(incoming))),
+    }
 
 
 def install_row(view: InstallView, *, opened: bool = True) -> str:

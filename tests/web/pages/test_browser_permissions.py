@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from msgspec import structs
 from playwright.sync_api import Page, expect
 
 from cadence.model import Endpoint, Grants
 from cadence.web.present import Requested
 from tests.web.pages.conftest import OpenPage
 from tests.web.pages.preview import MadeUpServices
+from tests.web.pages.preview_usage import MIB, TAKEN
 from tests.web.pages.test_browser_frame import CONTRAST, Scheme
 
-PAGE = "/plugins/math_plugin"
+PAGE = "/plugins/math_plugin/permissions"
 LONG = "a-host-with-a-name-that-goes-on-and-on.and-on-and-on-until-it-ends-somewhere.example.com"
 
 
@@ -140,3 +142,62 @@ def test_every_field_has_a_label_and_every_id_is_its_own(open_page: OpenPage) ->
     }""")
         == []
     )
+
+
+def test_two_operators_in_two_browsers_lose_nothing(open_page: OpenPage, services: MadeUpServices) -> None:
+    one, other = open_page(PAGE), open_page(PAGE, allowed=("409",))
+    other.get_by_label("Threads").fill("40")
+    other.get_by_label("Memory").fill("777")
+    one.get_by_label("Threads").fill("50")
+    one.get_by_label("Network").fill("api.example.com:443")
+    save(one)
+    expect(one.locator(".saved")).to_be_focused()
+    save(other)
+    alert = other.get_by_role("alert").filter(has_text="somebody else changed the permissions of math_plugin")
+    expect(alert).to_be_focused()
+    expect(alert.get_by_role("listitem")).to_have_text(
+        [
+            "Threads is 50 now; you typed 40, which stands below.",
+            "Network is api.example.com:443 now. That stands in the form below.",
+        ]
+    )
+    assert services.granted["math_plugin"].threads == 50
+    expect(other.get_by_label("Threads")).to_have_value("40")
+    save(other)
+    expect(other.locator(".saved")).to_be_focused()
+    assert services.granted["math_plugin"] == Grants(
+        network=(Endpoint("api.example.com", 443),), threads=40, memory_mb=777
+    )
+
+
+def test_without_scripts_the_second_of_two_operators_is_told_too(open_page: OpenPage, services: MadeUpServices) -> None:
+    page = open_page(PAGE, java_script_enabled=False, allowed=("409",))
+    page.get_by_label("Threads").fill("40")
+    services.grant("math_plugin", {"threads": 50})
+    save(page)
+    expect(page.get_by_text("Threads is 50 now; you typed 40, which stands below.")).to_be_visible()
+    page.get_by_role("link", name="Drop what I typed").click()
+    expect(page.get_by_label("Threads")).to_have_value("50")
+
+
+def test_what_it_takes_follows_while_somebody_types(open_page: OpenPage, services: MadeUpServices) -> None:
+    page = open_page(PAGE)
+    memory = page.get_by_label("Memory")
+    memory.fill("7")
+    expect(page.locator("#use-memory_mb")).to_contain_text("83 MiB")
+    services.usages["math_plugin"] = structs.replace(TAKEN, memory_bytes=500 * MIB)
+    expect(page.locator("#use-memory_mb")).to_contain_text("Nearly used up")
+    expect(memory).to_be_focused()
+    memory.press("End")
+    memory.press("8")
+    expect(memory).to_have_value("78")
+
+
+def test_a_name_that_is_not_installed_is_granted_something_in_a_browser(
+    open_page: OpenPage, services: MadeUpServices
+) -> None:
+    page = open_page("/plugins/later_plugin/permissions")
+    page.get_by_label("Memory").fill("64")
+    save(page)
+    expect(page.locator(".saved")).to_be_focused()
+    assert services.granted["later_plugin"] == Grants(memory_mb=64)

@@ -43,7 +43,7 @@ def test_a_chosen_file_is_installed_and_the_list_shows_it_by_itself(open_page: O
     expect(row).to_contain_text("new_plugin 2.0.0 is installed and answers now.")
     expect(row.locator(".stages [data-state=done]")).to_have_count(8)
     expect(row).to_contain_text("1.8 s")
-    expect(page.get_by_role("article", name="new_plugin 2.0.0")).to_contain_text("Answering")
+    expect(page.locator("#row-new_plugin")).to_contain_text("Answering")
     expect(page.locator("#announcer")).to_contain_text("new_plugin 2.0.0 is installed")
 
 

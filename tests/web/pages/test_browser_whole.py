@@ -39,7 +39,7 @@ def test_a_plugin_is_uploaded_answers_is_reloaded_and_is_deleted(open_page: Open
     choose(page, example())
     send(page)
     expect(page.locator("#installs")).to_contain_text("math_plugin 1.0.0 is installed and answers now.")
-    card = page.get_by_role("article", name="math_plugin 1.0.0")
+    card = page.locator("#row-math_plugin")
     expect(card).to_contain_text("Answering")
     expect(card).to_contain_text("multiply")
     assert call_add(app) == 5
