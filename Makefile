@@ -13,13 +13,14 @@ export UV_PYTHON := $(BIN)/python
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),true,false)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types bench lock clean browser
+.PHONY: help run test check format lint types bench screenshots lock clean browser
 
 help:
-	@echo "make run    start the server on http://localhost:8000"
-	@echo "make test   run the whole test suite"
-	@echo "make check  formatting, lint, types and tests"
-	@echo "make bench  print the figures"
+	@echo "make run          start the server on http://localhost:8000"
+	@echo "make test         run the whole test suite"
+	@echo "make check        formatting, lint, types and tests"
+	@echo "make bench        print the figures"
+	@echo "make screenshots  take the pictures of docs/pages.md"
 
 run: $(READY)
 	@exec $(BIN)/flask --app app serve
@@ -42,6 +43,9 @@ format: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+screenshots: $(READY) browser
+	$(BIN)/python -m scripts.screenshots
 
 # Resolves the packages anew. The lock holds versions and hashes but names no registry; the host's own settings do.
 lock: $(READY)

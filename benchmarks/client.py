@@ -5,6 +5,8 @@ import socket
 
 from msgspec import Struct, json
 
+from benchmarks.sampling import Sampler, milliseconds
+
 _TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 65536
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
@@ -90,3 +92,17 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.socket.close()
+
+
+def asking(connection: Connection, message: bytes) -> Sampler:
+    """A sampler of one request over a connection, in ms.
+
+    :raises ValueError: from the sampler, when it is answered with anything but 200.
+    """
+
+    def ask() -> None:
+        answer = connection.exchange(message)
+        if answer.status != 200:
+            raise ValueError(f"answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
+
+    return lambda: [milliseconds(ask)]

@@ -17,7 +17,7 @@ _PARAMETERS = {"type": "object", "properties": {"a": _NUMBER, "b": _NUMBER}, "re
 
 def name_of(number: int) -> str:
     """What the seeded plugin of a number is called, from 0 on."""
-    return f"seeded_{number:04}"
+    return f"seeded_{number:05}"
 
 
 def seed(instance: Path, plugin: Path, archive: Path, count: int, *, active: bool) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from benchmarks.client import Answer, Connection, request
 from benchmarks.workbench import ROOT
 
@@ -90,4 +92,16 @@ def _answers(port: int, path: str) -> bool:
     try:
         return fetch(port, path).status == 200
     except OSError:
+        return False
+
+
+def family(instance: Path) -> list[psutil.Process]:
+    """The processes of the server of an instance, workers included, that this process started."""
+    return [child for child in psutil.Process().children(recursive=True) if _is_of(child, instance)]
+
+
+def _is_of(process: psutil.Process, instance: Path) -> bool:
+    try:
+        return process.environ().get("CADENCE_INSTANCE") == str(instance)
+    except psutil.Error:  # gone, or a worker that is nobody's to look into
         return False

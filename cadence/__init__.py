@@ -29,10 +29,12 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     from cadence import cli
     from cadence.config import load_settings
     from cadence.parts import Parts
-    from cadence.web import htmx, metrics, problems
+    from cadence.web import edge, htmx, metrics, problems
     from cadence.web.api import api
     from cadence.web.api.rules import PluginName
     from cadence.web.guard import refuse_foreign
+    from cadence.web.incoming import EXTENSION as INCOMING
+    from cadence.web.incoming import IncomingUploads
     from cadence.web.pages import EXTENSION as PAGES
     from cadence.web.pages import pages
     from cadence.web.request import Request
@@ -47,9 +49,11 @@ def create_app(settings: "Settings | None" = None, zygote: "Zygote | None" = Non
     app.secret_key = secret_key(settings.instance)
     app.session_interface = PageSessions(without=problems.API_PREFIX)
     app.extensions[EXTENSION] = parts
+    app.extensions[INCOMING] = IncomingUploads()
     app.extensions[PAGES] = PluginServices(parts)
     htmx.init_app(app, Request)
     app.before_request(refuse_foreign)
+    edge.init_app(app, problems.API_PREFIX)
     problems.register(app)
     app.url_map.converters["plugin"] = PluginName
     app.register_blueprint(api)

@@ -13,6 +13,7 @@
     │   ├── InvalidRequest        400
     │   ├── PluginExists          409
     │   ├── Busy                  409, in storage.locks: somebody else changes the same thing
+    │   ├── Outdated              409, in expectation: somebody else was faster
     │   ├── NothingBefore         409, in switching: no version to roll back to
     │   ├── ThreadBusy            409, a conversation that is still answering
     │   ├── TooManyTurns          429

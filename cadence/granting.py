@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct, structs
 
 from cadence.errors import CadenceError, InvalidGrants, PluginUnavailable
+from cadence.expectation import Outdated
 from cadence.grants import parse_grants
 from cadence.intake.filename import require_name
 from cadence.model import Granted, Grants, Limits, VersionRecord
@@ -57,11 +58,13 @@ class Granter:
         self._launch_of = launch_of
         self._limits = limits
 
-    def grant(self, name: str, wanted: Wanted) -> GrantOutcome:
+    def grant(self, name: str, wanted: Wanted, revision: int | None = None) -> GrantOutcome:
         """Put grants in the place of those a plugin has. Returns when this process runs the plugin with them.
 
         :param wanted: makes of the present grants the new ones, as :func:`~cadence.grants.parse_grants` takes them.
         :param name: of a plugin, or of one that is not installed yet.
+        :param revision: of the grants that whoever wants this has seen; None where any may be replaced.
+        :raises Outdated: when the grants are of another revision; nothing is changed then.
         :raises InvalidRequest: when no plugin can have this name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start; nothing is changed then.
         :raises PluginUnavailable: when the host could not start it; nothing is changed then.
@@ -71,12 +74,16 @@ class Granter:
             require_name(name)
         with plugin_lock(self._index.instance, name, timeout=WAIT_SECONDS):
             if not self._index.versions_of(name):
-                return self._grant(name, wanted)
+                return self._grant(name, wanted, revision)
             with self._live_set.changing(name):
-                return self._grant(name, wanted)
+                return self._grant(name, wanted, revision)
 
-    def _grant(self, name: str, wanted: Wanted) -> GrantOutcome:
+    def _grant(self, name: str, wanted: Wanted, revision: int | None) -> GrantOutcome:
         present = self._index.granted(name)
+        if revision is not None and revision != present.revision:
+            raise Outdated(
+                f"The permissions of {name} changed since you looked. Look at them again before you change them."
+            )
         grants = parse_grants(wanted(present.grants), present.grants)
         if grants == present.grants:
             return GrantOutcome(present)

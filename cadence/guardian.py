@@ -81,5 +81,4 @@ class Guardian(Observer):
     def _keep(self, name: str, version: str, kind: CheckKind, report: HealthReport) -> CheckRecord:
         words = "" if report.healthy else unhealthy_words(report)
         record = CheckRecord(version, utc_now(), kind, report.healthy, report.ms, words, report.checks)
-        self._index.add_check(name, record)
-        return record
+        return self._index.add_check(name, record)

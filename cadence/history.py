@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from cadence.model import PluginRef
+from cadence.origin import Origin, OriginKind
 
 
 class ActivationCause(StrEnum):
@@ -23,17 +24,25 @@ class ActivationCause(StrEnum):
 
 
 class Activation(Struct, frozen=True):
-    """A change of the active version. ``version`` is None where none is active any more; ``words`` says why."""
+    """A change of the active version. ``version`` is None where none is active any more; ``words`` says why.
+
+    ``install_id`` is that of the install by which it came about, where it was one.
+    """
 
     version: str | None
     previous_version: str | None
     cause: ActivationCause
     at: str
     words: str = ""
+    install_id: str | None = None
 
 
 class EventKind(StrEnum):
-    """What can happen to a version that is worth telling. ``CRASHED`` also counts an end at a limit."""
+    """What can happen to a version that is worth telling. ``CRASHED`` also counts an end at a limit.
+
+    ``INSTALLED`` is one that did not become active, ``REPLACED`` one that took the place of the same version.
+    ``GRANTED_AHEAD`` is of a name that is not installed. ``RELOADED`` without a name is of every plugin.
+    """
 
     CRASHED = "crashed"
     TIMED_OUT = "timed_out"
@@ -49,6 +58,13 @@ class EventKind(StrEnum):
     UNPINNED = "unpinned"
     DELETED = "deleted"
     RESTORED = "restored"
+    INSTALLED = "installed"
+    REPLACED = "replaced"
+    INSTALL_FAILED = "install_failed"
+    INSTALL_CANCELLED = "install_cancelled"
+    GRANTED = "granted"
+    GRANTED_AHEAD = "granted_ahead"
+    RELOADED = "reloaded"
 
 
 class Event(Struct, frozen=True):
@@ -60,6 +76,47 @@ class Event(Struct, frozen=True):
     kind: EventKind
     at: str
     words: str = ""
+    install_id: str | None = None
+
+
+class Position(Struct, frozen=True, order=True):
+    """Where something stands in the history of everything: by its moment; of two of the same, a change comes later."""
+
+    at: str
+    changed: bool
+    n: int
+
+
+class Occurrence(Struct, frozen=True):
+    """Something in the history: a change of the active version, or an event that tells of anything else.
+
+    ``name`` is None where it was every plugin. ``origin`` is None for what was kept before that was.
+    """
+
+    position: Position
+    name: str | None
+    version: str | None
+    kind: ActivationCause | EventKind
+    words: str = ""
+    previous_version: str | None = None
+    install_id: str | None = None
+    origin: Origin | None = None
+
+
+class HistoryQuestion(Struct, frozen=True):
+    """Which part of the history is wanted; what is None does not matter.
+
+    :ivar name: of a plugin.
+    :ivar kinds: what happened, in terms of :class:`ActivationCause` and :class:`EventKind`.
+    :ivar version: what is about it, or led away from it.
+    :ivar before: only what is older than this.
+    """
+
+    name: str | None = None
+    kinds: frozenset[str] | None = None
+    version: str | None = None
+    origin: OriginKind | None = None
+    before: Position | None = None
 
 
 class CheckKind(StrEnum):
@@ -71,7 +128,10 @@ class CheckKind(StrEnum):
 
 
 class CheckRecord(Struct, frozen=True):
-    """One health check of a version: ``ms`` how long it took, ``words`` why it failed, ``checks`` its parts by name."""
+    """One health check of a version: ``ms`` how long it took, ``words`` why it failed, ``checks`` its parts by name.
+
+    The later one was kept, the higher is its number ``n``; it is 0 until then.
+    """
 
     version: str
     at: str
@@ -80,6 +140,7 @@ class CheckRecord(Struct, frozen=True):
     ms: float
     words: str = ""
     checks: dict[str, Any] = {}
+    n: int = 0
 
 
 class PluginState(Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct, convert, to_builtins
 
+from cadence.history import EventKind
 from cadence.model import PluginRef
 from cadence.runtime.live_set import LiveSet, Reloaded
 from cadence.storage.index import Index
@@ -91,6 +92,8 @@ class Reconciler:
 
         :param names: load only these anew here. Other processes, which only hear that something is to be, load all.
         """
+        for name in (None,) if names is None else names:
+            self._index.add_event(name, None, EventKind.RELOADED)
         with self._one_at_a_time:
             # Under the lock, or the watching thread would take the request for somebody else's.
             self._seen_reload = self._index.request_reload()

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from cadence.checking import is_installed
 from cadence.errors import CadenceError, NotFound, PluginExists
+from cadence.expectation import ANYTHING, Expected, outdated
 from cadence.history import DeletedVersion
 from cadence.intake.disk import full_disk_refused
 from cadence.model import PluginRef, VersionRecord
@@ -60,17 +61,20 @@ class Remover:
         self._retention_days = retention_days
         self._tidy = tidy
 
-    def delete(self, ref: PluginRef) -> str | None:
+    def delete(self, ref: PluginRef, expected: Expected = ANYTHING) -> str | None:
         """Take a version out: from what answers, from the index, the store and the archive.
 
+        :param expected: what whoever deletes it has seen; its install is the one that goes, its target what was said
+            to answer in its place.
         :returns: the version that answers in its place, None where there is none or it did not answer before.
         :raises NotFound: when it is not installed.
+        :raises Outdated: when it does not stand as expected; it stays then.
         """
         if self._index.version(ref) is None:  # before a lock is made for a name that no plugin can have
             raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
         with self._changing(ref.name, timeout=None):
             before = self._index.active_of(ref.name)
-            fallback = remove_version(self._index, self._store, ref, self._retention_days)
+            fallback = remove_version(self._index, self._store, ref, self._retention_days, expected)
             generation = self._index.generation()
             remaining = self._index.active_of(ref.name)
             if remaining is None:
@@ -80,18 +84,22 @@ class Remover:
         self._tidy()
         return fallback
 
-    def restore(self, ref: PluginRef) -> Restored:
+    def restore(self, ref: PluginRef, install_id: str | None = None) -> Restored:
         """Bring the deleted version back as it was; it answers again where it did when it was deleted.
 
         It does not answer where another version was pinned meanwhile, or another plugin has its metadata name.
 
+        :param install_id: of the deleted install that is meant; ``None``: whichever was deleted last.
         :raises NotFound: when it was not deleted, or so long ago that it is gone.
         :raises PluginExists: when the same version was installed again meanwhile.
+        :raises Outdated: when it was, and was deleted too: what lies there is another install.
         :raises Busy: when the plugin is installed, or changed otherwise, at this moment and for long.
         """
         self._require_restorable(ref)  # before a lock is made for a name that no plugin can have
         with self._changing(ref.name, timeout=WAIT_SECONDS):
             deleted = self._require_restorable(ref)
+            if install_id not in (None, deleted.record.install_id):
+                raise outdated(ref.name, f"what was deleted last of {ref.version} is another install of it")
             self._require_no_folder(ref)
             with full_disk_refused("bring the plugin back"):
                 publication = self._publish(deleted)

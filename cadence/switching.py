@@ -3,14 +3,18 @@
 A version that is to answer is loaded in a worker first. Only when it has, the index changes, and the worker takes over
 by a swap; the one before answers until then, and goes on where the other does not load. Without a trial the index is
 changed and nothing else, so that the command line can do it while no server runs, or none can.
+
+Each decision takes what whoever decides has seen, ``expected``. Where somebody else was faster, and that is not so any
+more, nothing is done: it is compared before a trial, and again in the transaction that decides.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cadence.errors import NotFound, PluginUnavailable, Refused
+from cadence.expectation import ANYTHING, Expected
 from cadence.history import PluginState
 from cadence.model import PluginRef, VersionRecord
 from cadence.runtime.launcher import Launch
@@ -57,7 +61,9 @@ class Switcher:
         self._live_set = live_set
         self._launch_of = launch_of
 
-    def activate(self, name: str, version: str, *, trial: bool = True, pin: bool = False) -> Switched:
+    def activate(
+        self, name: str, version: str, *, trial: bool = True, pin: bool = False, expected: Expected = ANYTHING
+    ) -> Switched:
         """Have an installed version answer; an operator's word lifts its quarantine and begins its probation anew.
 
         A pin is lifted with it, unless it is pinned itself.
@@ -68,16 +74,19 @@ class Switcher:
         :raises ValidationFailed: when it does not load, or another plugin has its metadata name; the version that
             answers stays.
         :raises Busy: when the plugin is installed, or changed otherwise, at this moment and for long.
+        :raises Outdated: when it does not stand as ``expected``, whose install is that of ``version``.
         """
         ref = PluginRef(name, version)
         self._require_installed(ref)
         with self._changing(name):
             record = self._require_installed(ref)
-            return self._switch(record, trial, lambda: self._index.activate(name, version, pin=pin))
+            self._index.require_expected(ref, expected)
+            return self._switch(record, trial, lambda: self._index.activate(name, version, pin=pin, expected=expected))
 
-    def roll_back(self, name: str, *, trial: bool = True) -> Switched:
+    def roll_back(self, name: str, *, trial: bool = True, expected: Expected = ANYTHING) -> Switched:
         """Have the version answer that was active before the present one. Raises as :meth:`activate`.
 
+        :param expected: its target is the version to which this was said to lead, and its install the one of that.
         :raises NotFound: when the plugin is not installed.
         :raises NothingBefore: (409) when there is no such version any more.
         """
@@ -85,56 +94,68 @@ class Switcher:
         with self._changing(name):
             self._require_state(name)
             version = self._index.rollback_target(name)
+            self._index.require_expected(PluginRef(name, version or ""), expected)
+            expected.require_target(name, version, "a roll back")
             if version is None:
                 raise _nothing_before(name)
             record = self._require_installed(PluginRef(name, version))
 
             def decide() -> Decided:
-                decided = self._index.roll_back(name, version)
+                decided = self._index.roll_back(name, version, expected)
                 assert decided is not None
                 return decided
 
             return self._switch(record, trial, decide)
 
-    def pin(self, name: str, version: str | None = None, *, trial: bool = True) -> Switched:
+    def pin(
+        self, name: str, version: str | None = None, *, trial: bool = True, expected: Expected = ANYTHING
+    ) -> Switched:
         """Keep the active version, or make ``version`` the active one and keep that, until it is unpinned.
 
         :raises NotFound: when it is not installed, or there is no active version to keep.
+        :raises Outdated: when it does not stand as ``expected``, or ``version`` is not active any more just then.
         """
-        if version is not None and self._require_state(name).active_version != version:
-            return self.activate(name, version, trial=trial, pin=True)
-        self._index.pin(name)
+        if version is not None:
+            if self._require_state(name).active_version != version:
+                return self.activate(name, version, trial=trial, pin=True, expected=expected)
+            self._index.require_expected(PluginRef(name, version), expected)
+            expected = structs.replace(expected, active_version=version)
+        self._index.pin(name, expected)
         return self._unchanged(name)
 
-    def unpin(self, name: str) -> Switched:
+    def unpin(self, name: str, expected: Expected = ANYTHING) -> Switched:
         """Let the highest version that is uploaded become active again, from the next upload on.
 
         :raises NotFound: when the plugin is not installed.
+        :raises Outdated: when it does not stand as ``expected``.
         """
-        self._index.unpin(name)
+        self._index.unpin(name, expected)
         return self._unchanged(name)
 
-    def disable(self, name: str) -> Switched:
+    def disable(self, name: str, expected: Expected = ANYTHING) -> Switched:
         """Have the plugin answer no more, whatever is uploaded, until it is enabled. Waits for nothing.
 
         :raises NotFound: when the plugin is not installed.
+        :raises Outdated: when it does not stand as ``expected``.
         """
-        decided = self._index.disable(name)
+        decided = self._index.disable(name, expected)
         if self._live_set is not None:
             # An install that is under way swaps by an older generation, and so comes too late.
             self._live_set.remove(name, decided.generation)
         return self._unchanged(name)
 
-    def enable(self, name: str, *, trial: bool = True) -> Switched:
+    def enable(self, name: str, *, trial: bool = True, expected: Expected = ANYTHING) -> Switched:
         """Have it answer again. Raises as :meth:`activate`; it stays disabled then."""
         self._require_state(name)
         with self._changing(name):
             state = self._require_state(name)
             if not state.disabled or state.active_version is None:
-                self._index.enable(name)
+                self._index.enable(name, expected)
                 return self._unchanged(name)
-            record = self._require_installed(PluginRef(name, state.active_version))
-            return self._switch(record, trial, lambda: self._index.enable(name))
+            ref = PluginRef(name, state.active_version)
+            record = self._require_installed(ref)
+            self._index.require_expected(ref, expected)
+            return self._switch(record, trial, lambda: self._index.enable(name, expected))
 
     def _switch(self, record: VersionRecord, trial: bool, decide: Callable[[], Decided]) -> Switched:
         """Have a version answer by a decision. That of a disabled plugin is tried out, and does not answer."""

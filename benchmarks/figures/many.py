@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 from msgspec import Struct
 
-from benchmarks.client import Connection, call_request, request
+from benchmarks.client import Connection, asking, call_request, request
 from benchmarks.figure import Figure, compared
-from benchmarks.sampling import Effort, Sampler, Samples, interleave, milliseconds
+from benchmarks.sampling import Effort, Sampler, Samples, interleave
 from benchmarks.seeding import name_of, seed
-from benchmarks.server import cadence, fetch
+from benchmarks.server import cadence, family, fetch
 from benchmarks.workbench import ARGUMENTS, TOOL, math_plugin, packed, workbench
 
 _MANY = 1000
@@ -93,15 +92,7 @@ def _memory(full: _Side, single: _Side) -> Figure:
 
 
 def _unique_mib(instance: Path) -> float:
-    family = [child for child in psutil.Process().children(recursive=True) if _is_of(child, instance)]
-    return sum(child.memory_full_info().uss for child in family) / _MIB
-
-
-def _is_of(process: psutil.Process, instance: Path) -> bool:
-    try:
-        return process.environ().get("CADENCE_INSTANCE") == str(instance)
-    except psutil.Error:  # gone, or a worker that is nobody's to look into
-        return False
+    return sum(child.memory_full_info().uss for child in family(instance)) / _MIB
 
 
 def _first_calls(full: _Side, effort: Effort) -> Figure:
@@ -110,7 +101,7 @@ def _first_calls(full: _Side, effort: Effort) -> Figure:
     awake: list[float] = []
     with Connection(full.port) as connection:
         for number in range(effort.pick(40, 3)):
-            call = _exchange(connection, call_request(name_of(number), TOOL, ARGUMENTS))
+            call = asking(connection, call_request(name_of(number), TOOL, ARGUMENTS))
             asleep.extend(call())
             awake.extend(call())
     against = "a call of one that is awake"
@@ -123,7 +114,7 @@ def _pages(full: _Side, single: _Side, effort: Effort) -> list[Figure]:
         for words, path in _PAGES.items():
             message = request("GET", path)
             samples = interleave(
-                {"many": _exchange(many, message), "one": _exchange(one, message)},
+                {"many": asking(many, message), "one": asking(one, message)},
                 seconds=effort.seconds(3),
                 at_least=effort.pick(10, 2),
                 warm_up=2,
@@ -131,12 +122,3 @@ def _pages(full: _Side, single: _Side, effort: Effort) -> list[Figure]:
             ours, theirs = samples["many"], samples["one"]
             figures.append(compared(f"  {words}", "ms", ours, theirs, against="with one plugin", tail=True))
     return figures
-
-
-def _exchange(connection: Connection, message: bytes) -> Sampler:
-    def get() -> None:
-        answer = connection.exchange(message)
-        if answer.status != 200:
-            raise ValueError(f"answered {answer.status}: {answer.body[:300].decode(errors='replace')}")
-
-    return lambda: [milliseconds(get)]

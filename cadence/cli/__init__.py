@@ -12,11 +12,12 @@ from cadence.cli.dev import dev
 from cadence.cli.environments import environments
 from cadence.cli.grants import grant
 from cadence.cli.health import health, test
+from cadence.cli.history import history
 from cadence.cli.installs import cancel, installs
 from cadence.cli.logs import logs
 from cadence.cli.plugins import plugins
 from cadence.cli.serving import doctor, serve
-from cadence.cli.versions import activate, deleted, disable, enable, history, pin, restore, rollback, unpin
+from cadence.cli.versions import activate, deleted, disable, enable, pin, restore, rollback, unpin
 
 
 def register(app: Flask) -> None:

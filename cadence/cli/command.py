@@ -1,5 +1,7 @@
 """What the commands share: the parts they work on, and how they end."""
 
+import os
+import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,6 +14,7 @@ from flask import current_app
 
 from cadence.errors import CadenceError
 from cadence.model import Upload
+from cadence.origin import MAX_CLIENT_CHARACTERS, Origin, OriginKind, acting_for
 from cadence.parts import Parts, Running
 
 
@@ -34,14 +37,23 @@ def _in_words() -> Iterator[None]:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Have a command's refusals told as messages."""
+    """Have a command's refusals told as messages, and what it does written down as the doing of its user."""
 
     @wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        with _in_words():
+        with _in_words(), acting_for(Origin(OriginKind.COMMAND, _user())):
             function(*args, **kwargs)
 
     return wrapped
+
+
+def _user() -> str:
+    """Who runs the command, by name where the host knows one."""
+    uid = os.getuid()
+    try:
+        return pwd.getpwuid(uid).pw_name[:MAX_CLIENT_CHARACTERS]
+    except KeyError:
+        return f"user id {uid}"
 
 
 @contextmanager

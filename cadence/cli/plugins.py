@@ -12,7 +12,8 @@ from cadence.cli.command import borrowed_runtime, command, first_line, parts, re
 from cadence.cli.health import active_record
 from cadence.cli.versions import moment, one_line
 from cadence.errors import CadenceError, NotFound, PluginExists
-from cadence.history import PluginState
+from cadence.expectation import Expected
+from cadence.history import EventKind, PluginState
 from cadence.model import InstallOptions, InstallResult, PluginRef, VersionRecord
 from cadence.parts import Running
 
@@ -133,14 +134,16 @@ def _say_installed(result: InstallResult) -> None:
 def delete(name: str, version: str, yes: bool) -> None:
     """Delete one installed version: its folder, its archive, its entry."""
     ref = PluginRef(name, version)
-    if parts().index.version(ref) is None:
+    record = parts().index.version(ref)
+    if record is None:
         raise NotFound(f"{name} {version} is not installed.")
     days = parts().settings.deleted_retention_days
     if not yes:
         kept = f"It can be brought back for {days} days." if days else "It cannot be brought back."
         click.confirm(f"Delete {ref.slug}, its folder and its archive? {kept}", abort=True)
     with borrowed_runtime() as running:
-        fallback = running.remover.delete(ref)
+        # What was asked about, though somebody may have installed it anew before the answer.
+        fallback = running.remover.delete(ref, Expected(install_id=record.install_id))
         kept_until = next((one.expires_at for one in running.remover.deleted(name) if one.ref == ref), None)
     click.echo(f"{ref.slug} is deleted." + (f" {name} {fallback} is active now." if fallback else ""))
     if kept_until is not None:
@@ -155,6 +158,7 @@ def reload() -> None:
 
     opened = parts()
     alive = opened.servers()
+    opened.index.add_event(None, None, EventKind.RELOADED)
     generation = opened.index.request_reload()
     if not alive:
         click.echo("No server is running; plugins are loaded when one starts.")

@@ -11,8 +11,6 @@ from cadence.model import PluginRef
 from cadence.switching import Switched, Switcher
 from cadence.web import version_views as views
 
-DEFAULT_ENTRIES = 50
-
 
 @click.command("activate")
 @click.argument("name")
@@ -114,23 +112,6 @@ def deleted(as_json: bool) -> None:
         click.echo(
             f"{one.name} {one.version}  deleted {moment(one.deleted_at)}, kept until {moment(one.expires_at)}{was}"
         )
-
-
-@click.command("history")
-@click.argument("name")
-@click.option("--limit", type=click.IntRange(1, 1000), default=DEFAULT_ENTRIES, help="How many entries.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@with_appcontext
-@command
-def history(name: str, limit: int, as_json: bool) -> None:
-    """Show what happened to a plugin, the latest first: which versions answered and why, crashes, failed checks."""
-    entries = views.known_history(parts().index, name, limit)
-    if as_json:
-        say_json(entries)
-        return
-    for entry in entries:
-        words = f": {one_line(entry.words)}" if entry.words else ""
-        click.echo(f"{moment(entry.at)}  {entry.version or '-'}  {entry.label}{words}")
 
 
 def moment(at: str) -> str:

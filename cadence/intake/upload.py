@@ -40,6 +40,11 @@ class UploadFile(io.FileIO):
         self.path = Path(path)
         super().__init__(descriptor, "w+b")
 
+    @property
+    def size_bytes(self) -> int:
+        """How much has come so far, in bytes."""
+        return self._size_bytes
+
     def write(self, data: "ReadableBuffer", /) -> int:
         """Append all of ``data`` and return its length in bytes.
 

@@ -266,6 +266,7 @@ class Launcher:
             worker.notice = f"{words[0].upper()}{words[1:]}."
             self._logs.note(spec.name, spec.version, words)
         premises = Premises(Path(spec.data), Path(spec.temporary))
+        worker.writable = (premises.temporary,)
         self._warden.watch(worker, premises, worker.group, on_room if spec.full else None)
 
     def _clean_up(self, worker: Worker, leave: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cadence.errors import (
@@ -63,6 +64,8 @@ class Worker:
         self.limits = limits
         self.pid = 0
         self.group = Group(())
+        #: Where it keeps its temporary files; nowhere until that is made.
+        self.writable: tuple[Path, ...] = ()
         #: What an operator should know of it though it runs.
         self.notice: str | None = None
         #: Whether the process has ended; ``ended`` follows once nobody is sent here any more.

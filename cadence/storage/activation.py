@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from cadence.errors import NotFound, ValidationFailed
+from cadence.expectation import ANYTHING, Expected
 from cadence.history import Activation, ActivationCause, EventKind, PluginState, Reason, TakenBack
 from cadence.model import Fault, PluginRef, VersionRecord
+from cadence.origin import BY_ITSELF, Origin
 from cadence.storage.database import Row, utc_now
 from cadence.storage.history import MAX_ACTIVATIONS, HistoryIndex
 from cadence.storage.succession import predecessor, stack_of
@@ -32,6 +34,9 @@ class ActivationIndex(VersionIndex, HistoryIndex):
 
     Each decision is one transaction, which writes its line of the history too. A decision of an operator is the last
     word, also over an install that is committed and not published yet: that one is installed, and does not take over.
+
+    Each takes what the operator had seen, ``expected``, and raises :class:`~cadence.expectation.Outdated` where that is
+    not so any more; nothing is changed then.
     """
 
     def plugin_state(self, name: str) -> PluginState | None:
@@ -48,8 +53,25 @@ class ActivationIndex(VersionIndex, HistoryIndex):
         """The version to which :meth:`roll_back` would go now; ``None`` where there is none."""
         return predecessor(self._stack(name), self._active_version(name), self._good(name))
 
+    def require_expected(self, ref: PluginRef, expected: Expected) -> None:
+        """Compare what somebody has seen with how a plugin, and one version of it, stand.
+
+        :raises Outdated: in words, when that is not so any more.
+        """
+        if expected is ANYTHING:
+            return
+        expected.require_state(self.plugin_state(ref.name) or PluginState(ref.name, None))
+        record = self.version(ref)
+        expected.require_install(ref, record.install_id if record else None)
+
     def activate(
-        self, name: str, version: str, cause: ActivationCause = ActivationCause.ACTIVATE, *, pin: bool = False
+        self,
+        name: str,
+        version: str,
+        cause: ActivationCause = ActivationCause.ACTIVATE,
+        *,
+        pin: bool = False,
+        expected: Expected = ANYTHING,
     ) -> Decided:
         """Make an installed version the active one, good from now on, and raise the generation.
 
@@ -62,16 +84,19 @@ class ActivationIndex(VersionIndex, HistoryIndex):
         ref = PluginRef(name, version)
         with self.database.atomic() as db:
             record = self._require_installed(ref)
+            self.require_expected(ref, expected)
             self._require_free_metadata_name(ref, record.report.metadata.name)
             db.execute("UPDATE versions SET quarantine = NULL WHERE name = ? AND version = ?", (name, version))
             previous = self._make_active(name, record, cause)
             self._overrule_pending(ref)
-            self._write_event(name, version, _EVENTS[cause], _change_words(previous, version, record.quarantine))
+            words = _change_words(previous, version, record.quarantine)
+            change = self._last_change(name) if previous != version else None
+            self._write_event(name, version, _EVENTS[cause], words, change=change)
             if pin:
                 self._set_flag(name, "pinned", True, EventKind.PINNED)
             return Decided(version, previous, self.raise_generation())
 
-    def roll_back(self, name: str, version: str | None = None) -> Decided | None:
+    def roll_back(self, name: str, version: str | None = None, expected: Expected = ANYTHING) -> Decided | None:
         """Make the version active that was so before the present one, and raise the generation.
 
         :param version: what :meth:`rollback_target` said, where it was tried out meanwhile.
@@ -82,9 +107,10 @@ class ActivationIndex(VersionIndex, HistoryIndex):
         with self.database.atomic():
             self._require_plugin(name)
             target = version or self.rollback_target(name)
-            return None if target is None else self.activate(name, target, ActivationCause.ROLLBACK)
+            expected.require_target(name, target, "a roll back")
+            return None if target is None else self.activate(name, target, ActivationCause.ROLLBACK, expected=expected)
 
-    def pin(self, name: str) -> None:
+    def pin(self, name: str, expected: Expected = ANYTHING) -> None:
         """Keep the active version, whatever is uploaded or fails.
 
         :raises NotFound: when there is no active version.
@@ -92,30 +118,32 @@ class ActivationIndex(VersionIndex, HistoryIndex):
         with self.database.atomic():
             self._require_plugin(name)
             version = self._active_version(name)
+            self._require_active_expected(name, expected)
             if version is None:
                 raise NotFound(f"No version of {name} is active. Say which one to pin.")
             self._overrule_pending(PluginRef(name, version))
             self._set_flag(name, "pinned", True, EventKind.PINNED)
 
-    def unpin(self, name: str) -> None:
+    def unpin(self, name: str, expected: Expected = ANYTHING) -> None:
         """Let a higher version that is uploaded take over again.
 
         :raises NotFound: when no version of it is installed.
         """
         with self.database.atomic():
             self._require_plugin(name)
+            self._require_active_expected(name, expected)
             self._set_flag(name, "pinned", False, EventKind.UNPINNED)
 
-    def disable(self, name: str) -> Decided:
+    def disable(self, name: str, expected: Expected = ANYTHING) -> Decided:
         """Have nothing of a plugin be live, whatever is installed, and raise the generation. Raises as :meth:`unpin`.
 
         It keeps its active version, and thus its metadata name: no other plugin can take that meanwhile.
         """
-        return self._switch_off(name, True, EventKind.DISABLED)
+        return self._switch_off(name, True, EventKind.DISABLED, expected)
 
-    def enable(self, name: str) -> Decided:
+    def enable(self, name: str, expected: Expected = ANYTHING) -> Decided:
         """Undo :meth:`disable`, and raise the generation. Raises as :meth:`unpin`."""
-        return self._switch_off(name, False, EventKind.ENABLED)
+        return self._switch_off(name, False, EventKind.ENABLED, expected)
 
     def take_back(self, ref: PluginRef, install_id: str, reason: Reason) -> TakenBack | None:
         """Quarantine an active version that is bad, have another take its place, and raise the generation.
@@ -136,22 +164,29 @@ class ActivationIndex(VersionIndex, HistoryIndex):
                 (reason.words, ref.name, ref.version),
             )
             successor = self._successor(ref)
-            self._make_active(ref.name, successor, ActivationCause.AUTOMATIC_ROLLBACK, reason.words)
-            self._write_event(ref.name, ref.version, EventKind.QUARANTINED, reason.words)
+            # Whoever asked for the check that failed did not ask for this.
+            self._make_active(ref.name, successor, ActivationCause.AUTOMATIC_ROLLBACK, reason.words, origin=BY_ITSELF)
+            change = self._last_change(ref.name)
+            self._write_event(ref.name, ref.version, EventKind.QUARANTINED, reason.words, origin=BY_ITSELF)
             version = successor.ref.version if successor else None
             if version is not None:
                 words = f"In the place of {ref.version}, which was taken back."
-                self._write_event(ref.name, version, EventKind.ROLLED_BACK, words)
+                self._write_event(ref.name, version, EventKind.ROLLED_BACK, words, change=change, origin=BY_ITSELF)
             self.raise_generation()
         return TakenBack(ref, reason, version)
 
-    def _switch_off(self, name: str, disabled: bool, kind: EventKind) -> Decided:
+    def _switch_off(self, name: str, disabled: bool, kind: EventKind, expected: Expected) -> Decided:
         with self.database.atomic():
             self._require_plugin(name)
+            self._require_active_expected(name, expected)
             if self._set_flag(name, "disabled", disabled, kind):
                 self.raise_generation()
             version = self._active_version(name)
             return Decided(version, version, self.generation())
+
+    def _require_active_expected(self, name: str, expected: Expected) -> None:
+        """Of a decision that is about the active version, whichever that is."""
+        self.require_expected(PluginRef(name, self._active_version(name) or ""), expected)
 
     def _set_flag(self, name: str, column: str, value: bool, kind: EventKind) -> bool:
         """Returns whether that changed anything. Within a transaction."""
@@ -163,11 +198,21 @@ class ActivationIndex(VersionIndex, HistoryIndex):
         return changed
 
     def _make_active(
-        self, name: str, record: VersionRecord | None, cause: ActivationCause, words: str = ""
+        self,
+        name: str,
+        record: VersionRecord | None,
+        cause: ActivationCause,
+        words: str = "",
+        *,
+        install_id: str | None = None,
+        origin: Origin | None = None,
     ) -> str | None:
         """Make a version the active one, or none, and give the one that was. Within a transaction.
 
         Where it is that one already, it is only new again.
+
+        :param install_id: of the install by which it comes about.
+        :param origin: on whose word, where not on that of whoever acts now.
         """
         previous, at = self._active_version(name), utc_now()
         version = record.ref.version if record else None
@@ -178,7 +223,7 @@ class ActivationIndex(VersionIndex, HistoryIndex):
             (version, metadata_name, at if record else None, name),
         )
         if previous != version:
-            self._write_activation(name, Activation(version, previous, cause, at, words))
+            self._write_activation(name, Activation(version, previous, cause, at, words, install_id), origin)
         return previous
 
     def _overrule_pending(self, ref: PluginRef) -> None:

@@ -4,8 +4,9 @@ import msgspec
 from msgspec import Struct
 
 from cadence.errors import NotFound
-from cadence.history import ActivationCause
+from cadence.history import ActivationCause, EventKind
 from cadence.model import PluginRef, VersionRecord
+from cadence.origin import Origin, OriginKind, current_origin
 from cadence.storage.database import Row
 from cadence.storage.trash import TrashIndex
 from cadence.storage.versions import highest, json_text
@@ -80,10 +81,15 @@ class CommitIndex(TrashIndex):
             record = msgspec.json.decode(row["record"], type=VersionRecord)
             replaced = ref.version in self._installed(ref.name)
             self._upsert_version(record)
-            cause = ActivationCause.RESTORE if self._take_from_trash(record) else ActivationCause.INSTALL
+            origin = _origin(row)
+            restored = self._take_from_trash(record, origin)
+            cause = ActivationCause.RESTORE if restored else ActivationCause.INSTALL
             previous = self._active_version(ref.name)
             if row["activate"]:
-                self._make_active(ref.name, record, cause)
+                self._make_active(ref.name, record, cause, install_id=install_id, origin=origin)
+            if not restored and (replaced or not row["activate"]):
+                kind = EventKind.REPLACED if replaced else EventKind.INSTALLED
+                self._write_event(ref.name, ref.version, kind, install_id=install_id, origin=origin)
             self._forget_pending(ref)
             generation = self.raise_generation()
             state = self.plugin_state(ref.name)
@@ -117,10 +123,12 @@ class CommitIndex(TrashIndex):
 
     def _write_pending(self, record: VersionRecord, activate: bool) -> None:
         values = (record.ref.name, record.ref.version, record.install_id, json_text(record), activate)
+        origin = current_origin()  # another process may have to complete it
         self.database.execute(
-            "INSERT OR REPLACE INTO pending (name, version, change, install_id, record, activate, metadata_name) "
-            "VALUES (?, ?, 'publish', ?, ?, ?, ?)",
-            (*values, record.report.metadata.name),
+            "INSERT OR REPLACE INTO pending "
+            "(name, version, change, install_id, record, activate, metadata_name, origin, client) "
+            "VALUES (?, ?, 'publish', ?, ?, ?, ?, ?, ?)",
+            (*values, record.report.metadata.name, origin.kind, origin.client),
         )
 
     def _pending_row(self, ref: PluginRef, install_id: str) -> Row:
@@ -153,6 +161,11 @@ class CommitIndex(TrashIndex):
                 *(record.isolated, record.quarantine),
             ),
         )
+
+
+def _origin(row: Row) -> Origin | None:
+    """On whose word it was committed; None where that was not kept, by a version before this one."""
+    return Origin(OriginKind(row["origin"]), row["client"]) if row["origin"] else None
 
 
 def _pending_change(row: Row) -> PendingChange:

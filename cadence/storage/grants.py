@@ -3,15 +3,18 @@
 import msgspec
 
 from cadence.errors import InvalidGrants
+from cadence.grant_changes import change_words
+from cadence.history import EventKind
 from cadence.model import Granted, Grants
 from cadence.storage.database import Row
+from cadence.storage.history import HistoryIndex
 from cadence.storage.versions import VersionIndex
 
 #: So many names can have grants that no plugin has yet: the table must not grow without end.
 MAX_NAMES_AHEAD = 100
 
 
-class GrantIndex(VersionIndex):
+class GrantIndex(VersionIndex, HistoryIndex):
     """Every SQL statement about grants, but for the one that removes them with a plugin's last version.
 
     They belong to the name: they can be given before it is installed, outlive a first install that fails and every
@@ -39,7 +42,11 @@ class GrantIndex(VersionIndex):
         :raises InvalidGrants: when it is not installed, and too many such names have grants.
         """
         with self.database.atomic():
-            if not self._installed(name):
+            installed = bool(self._installed(name))
+            kind = EventKind.GRANTED if installed else EventKind.GRANTED_AHEAD
+            if words := change_words(self.granted(name).grants, grants):
+                self._write_event(name, None, kind, words)
+            if not installed:
                 if grants == Grants():
                     self.database.execute("DELETE FROM grants WHERE name = ?", (name,))
                     return Granted()

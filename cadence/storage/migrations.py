@@ -231,6 +231,37 @@ def m009_threads(db: Database) -> None:
         ) STRICT""")
 
 
+@migrations()
+def m010_origins(db: Database) -> None:
+    """Who had something happen, and by which install. What was kept before tells neither.
+
+    ``events.change`` is the change of the active version that an event tells of too. Until now that was known by their
+    moments: both were written in one transaction, so that less than half a second lies between them.
+    """
+    for table in ("activations", "events"):
+        for column in ("origin", "client", "install_id"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+    for column in ("origin", "client", "cancelled_by", "cancelling_client"):
+        db.execute(f"ALTER TABLE installs ADD COLUMN {column} TEXT")
+    for column in ("origin", "client"):
+        db.execute(f"ALTER TABLE pending ADD COLUMN {column} TEXT")
+    db.execute("ALTER TABLE events ADD COLUMN change INTEGER")
+    db.execute("""
+        UPDATE events SET change = (
+            SELECT max(n) FROM activations WHERE activations.name = events.name
+                AND activations.version = events.version
+                AND abs(julianday(activations.at) - julianday(events.at)) * 86400 <= 0.5)
+        WHERE kind IN ('activated', 'rolled_back')""")
+    db.execute("CREATE INDEX events_change ON events (change) WHERE change IS NOT NULL")
+    db.execute("CREATE INDEX activations_at ON activations (at)")
+
+
+@migrations()
+def m011_listing(db: Database) -> None:
+    """What a list of all plugins needs of their versions, so that no report of any is read for it."""
+    db.execute("CREATE INDEX versions_listing ON versions (name, installed_at, quarantine)")
+
+
 def _keep_words(db: Database) -> None:
     """Of :func:`m008_search`: as in https://sqlite.org/fts5.html, "External Content Tables"."""
     db.execute("""

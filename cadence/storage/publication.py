@@ -19,6 +19,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
+from cadence.expectation import ANYTHING, Expected
 from cadence.model import PluginRef, VersionRecord
 from cadence.storage.commits import Publication
 from cadence.storage.index import Index
@@ -72,18 +73,22 @@ def adopt_version(index: Index, store: Store, record: VersionRecord, activate: b
     return publication
 
 
-def remove_version(index: Index, store: Store, ref: PluginRef, retention_days: int = 0) -> str | None:
+def remove_version(
+    index: Index, store: Store, ref: PluginRef, retention_days: int = 0, expected: Expected = ANYTHING
+) -> str | None:
     """Delete an installed version with its folder and archive, or keep aside what it can be made from again.
 
     Files that cannot be moved now are moved by the next recovery; the version is gone all the same.
 
     :param retention_days: days for which it can be brought back; 0: it cannot.
+    :param expected: what whoever deletes it has seen.
     :return: the version that became active in its place, or ``None``.
     :raises NotFound: when it is not installed.
+    :raises Outdated: when it does not stand as expected; it stays then.
     """
     if (record := index.version(ref)) is not None:
         store.deleted(record.install_id).discard()  # what a restoration that was killed may have left
-    fallback = index.remove(ref, retention_days)
+    fallback = index.remove(ref, retention_days, expected)
     try:
         move_away(index, store, ref)
     except OSError:

@@ -32,6 +32,7 @@ from msgspec import Struct
 
 from cadence.errors import CadenceError
 from cadence.model import InstallState, PluginRef, VersionRecord
+from cadence.origin import BY_ITSELF, acting_for
 from cadence.storage.index import Index
 from cadence.storage.locks import Busy, file_lock, plugin_lock
 from cadence.storage.owners import forget_dead, is_alive
@@ -83,7 +84,8 @@ def recover(index: Index, store: Store, rebuild: Rebuild) -> RecoveryReport:
     :raises Busy: when the recovery of another process does not end.
     """
     busy = "Another process recovers the same instance and does not end. Stop it, then start again."
-    with file_lock(index.instance / "recovery.lock", timeout=RECOVERY_SECONDS, busy=busy):
+    lock = file_lock(index.instance / "recovery.lock", timeout=RECOVERY_SECONDS, busy=busy)
+    with lock, acting_for(BY_ITSELF):  # though it may be somebody's request that started the server
         report = _Recovery(index, store, rebuild).run()
     for sentence in report.warnings:
         log.warning("%s", sentence)

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
+from cadence.expectation import ANYTHING, Expected
 from cadence.history import ActivationCause, DeletedVersion, EventKind
 from cadence.model import PluginRef, VersionRecord
+from cadence.origin import Origin
 from cadence.storage.activation import ActivationIndex
 from cadence.storage.database import Row, utc_now
 from cadence.storage.versions import json_text
@@ -27,7 +29,7 @@ class TrashIndex(ActivationIndex):
     shown to nobody, and are gone with it when it expires.
     """
 
-    def remove(self, ref: PluginRef, retention_days: int = 0) -> str | None:
+    def remove(self, ref: PluginRef, retention_days: int = 0, expected: Expected = ANYTHING) -> str | None:
         """Take a version out, and raise the generation. Its files follow, by recovery if need be.
 
         In place of an active version the highest good one of the others becomes active whose metadata name no other
@@ -36,12 +38,15 @@ class TrashIndex(ActivationIndex):
         :param retention_days: days for which it can be brought back; 0: it cannot.
         :return: the version that became active in its place; ``None`` where it was not active or none is left.
         :raises NotFound: when it is not installed.
+        :raises Outdated: when it does not stand as ``expected``, or something else would take its place.
         """
         with self.database.atomic() as db:
             record = self._require_installed(ref)
+            self.require_expected(ref, expected)
+            expected.require_target(ref.name, self.successor_of(ref), f"the deletion of {ref.version}")
             if retention_days:
                 self._keep(record, retention_days)
-            self._write_event(ref.name, ref.version, EventKind.DELETED, "")
+            self._write_event(ref.name, ref.version, EventKind.DELETED)
             fallback = self._forget_version(record, f"{ref.version} was deleted.")
             db.execute(
                 "INSERT OR REPLACE INTO pending (name, version, change) VALUES (?, ?, 'remove')",
@@ -49,6 +54,13 @@ class TrashIndex(ActivationIndex):
             )
             self.raise_generation()
         return fallback
+
+    def successor_of(self, ref: PluginRef) -> str | None:
+        """The version that would become active if this one was deleted now; ``None`` where that changes nothing."""
+        if self._active_version(ref.name) != ref.version:
+            return None
+        fallback = self._fallback(ref)
+        return fallback.ref.version if fallback else None
 
     def mark_removed(self, ref: PluginRef) -> None:
         """Say that the files of a removed version are gone, or aside."""
@@ -131,7 +143,7 @@ class TrashIndex(ActivationIndex):
             self.database.execute("DELETE FROM grants WHERE name = ?", (ref.name,))
         return fallback.ref.version if fallback else None
 
-    def _take_from_trash(self, record: VersionRecord) -> bool:
+    def _take_from_trash(self, record: VersionRecord, origin: Origin | None) -> bool:
         """What was deleted of this version is not deleted any more. Within the transaction that installs it.
 
         Where it is that very install, it gets back what its plugin had: whether it was disabled, where the plugin is
@@ -148,7 +160,7 @@ class TrashIndex(ActivationIndex):
         )
         if row is not None and restored:
             self._restore_grants(row)
-            self._write_event(ref.name, ref.version, EventKind.RESTORED, "")
+            self._write_event(ref.name, ref.version, EventKind.RESTORED, origin=origin)
         return restored
 
     def _restore_grants(self, row: Row) -> None:

@@ -32,6 +32,7 @@ def grants_view(
         in_force=in_force,
         message=message,
         unmet=unmet_requests(name, metadata.requests, granted.grants, limits),
+        revision=granted.revision,
     )
 
 
@@ -46,6 +47,7 @@ def view_ahead(name: str, granted: Granted, defaults: Limits) -> GrantsView:
         in_force=False,
         message=f"{name} is not installed; {'these grants apply when it is' if given else 'nothing is granted to it'}.",
         installed=False,
+        revision=granted.revision,
     )
 
 

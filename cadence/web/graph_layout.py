@@ -17,8 +17,8 @@ MARGIN = 16
 LANE = 24
 """Room above the first line, and at the right, for lines that run around."""
 
-BOX_HEIGHT = 36
-PITCH = 56
+BOX_HEIGHT = 48
+PITCH = 64
 """From one line to the next. Where lines of the same dashes run together, their dashes fall together by it."""
 
 ASIDE = 9
@@ -27,7 +27,7 @@ ASIDE = 9
 RISE = 16
 """How far above a node a line runs that leaves at its top."""
 
-_COLUMNS = ((16, 76), (140, 128), (336, 224), (624, 176))
+_COLUMNS = ((16, 72), (136, 128), (328, 240), (632, 216))
 """Left edge and width of each column."""
 
 _TOP: Mapping[str, int] = {"start": 0, "coordinator": 1, "synthesizer": 2, "end": 3}

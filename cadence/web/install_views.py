@@ -68,11 +68,15 @@ class StageView(Struct, frozen=True):
 
 
 class FaultView(Struct, frozen=True):
-    """One thing that was wrong: a sentence, and where known what is at fault and which stage found it."""
+    """One thing that was wrong: a sentence, and where known what is at fault and which stage found it.
+
+    Where ``culprit`` names a line of a file, ``line`` is what stands there.
+    """
 
     message: str
     culprit: str | None = None
     stage: str | None = None
+    line: str | None = None
 
 
 class AddedPackage(Struct, frozen=True):
@@ -118,7 +122,8 @@ class InstallView(Struct, frozen=True):
 
     Of the ``kind`` ``check`` it stops before it would publish, and ``check`` is what it found; ``confirmable`` says
     that what was checked is still here, to be installed by a confirmation. ``cancelling`` says that it was asked to
-    end.
+    end; ``retryable`` that it did not succeed and its archive is still here, ``exists`` that it failed because this
+    version is installed. ``tools`` are those of what was installed.
     """
 
     id: str
@@ -135,6 +140,10 @@ class InstallView(Struct, frozen=True):
     cancelling: bool = False
     check: CheckView | None = None
     confirmable: bool = False
+    retryable: bool = False
+    exists: bool = False
+    tools: tuple[str, ...] = ()
+    activated: bool = False
 
     @property
     def noun(self) -> str:
@@ -148,7 +157,7 @@ class InstallView(Struct, frozen=True):
 
 
 def install_view(record: InstallRecord, *, kept: bool = False) -> InstallView:
-    """An install as it is shown, running or over; ``kept`` is whether the archive of a check is still here."""
+    """An install as it is shown, running or over; ``kept`` is whether its archive is still here."""
     outcome = record.outcome or {}
     details = outcome.get("details")
     is_check = record.kind is InstallKind.CHECK
@@ -168,7 +177,18 @@ def install_view(record: InstallRecord, *, kept: bool = False) -> InstallView:
         cancelling=record.cancelling and record.state is InstallState.RUNNING,
         check=convert(details, CheckView) if found else None,
         confirmable=found and kept,
+        retryable=kept and record.state in _UNSUCCESSFUL,
+        exists=outcome.get("message") == PluginExists.message,
+        tools=_tools(details),
+        activated=isinstance(details, dict) and bool(details.get("activated")),
     )
+
+
+_UNSUCCESSFUL = frozenset({InstallState.FAILED, InstallState.CANCELLED, InstallState.INTERRUPTED})
+
+
+def _tools(details: object) -> tuple[str, ...]:
+    return tuple(map(str, details.get("tools", ()))) if isinstance(details, dict) else ()
 
 
 def stage_views(
@@ -199,7 +219,9 @@ def _fault_views(outcome: Mapping[str, Any]) -> tuple[FaultView, ...]:
         return (FaultView(EXISTS_WORDS, stage=Stage.EXISTS),)
     faults = outcome.get("faults")
     if faults:
-        return tuple(FaultView(fault["message"], fault.get("culprit"), fault.get("stage")) for fault in faults)
+        return tuple(
+            FaultView(fault["message"], fault.get("culprit"), fault.get("stage"), fault.get("line")) for fault in faults
+        )
     details = outcome.get("details") or ()
     sentences = (details,) if isinstance(details, str) else details
     return tuple(FaultView(str(sentence)) for sentence in sentences)

@@ -63,6 +63,7 @@ class VersionView(Struct, frozen=True):
     ``dependencies_installed`` are its requirements, ``environment`` the key of the packages they came to, null where it
     brings none; ``isolated`` whether it imports only those, in an interpreter of its own. ``activated_at`` is when it
     became active, null where it is not; ``quarantine`` why it was taken back, in a sentence, null where it was not.
+    ``install_id`` changes when the same version is installed anew.
     """
 
     version: str
@@ -78,6 +79,7 @@ class VersionView(Struct, frozen=True):
     isolated: bool = False
     activated_at: str | None = None
     quarantine: str | None = None
+    install_id: str = ""
 
 
 class PluginView(Struct, frozen=True):
@@ -136,7 +138,7 @@ class GrantsView(Struct, frozen=True):
 
     ``limits`` are what it has by its grants and the server's defaults, ``requested`` what it asks for, ``unmet`` a
     sentence for each request that is not granted. ``in_force`` says whether the worker that answers in this server
-    runs with them, ``message`` the same in words, or why not.
+    runs with them, ``message`` the same in words, or why not. ``revision`` changes with every change of the grants.
     """
 
     plugin_name: str
@@ -147,6 +149,7 @@ class GrantsView(Struct, frozen=True):
     message: str
     unmet: tuple[str, ...] = ()
     installed: bool = True
+    revision: int = 0
 
 
 class ReloadedPlugin(Struct, frozen=True):
@@ -183,6 +186,7 @@ def version_view(record: VersionRecord, directory: str) -> VersionView:
         isolated=record.isolated,
         activated_at=record.activated_at,
         quarantine=record.quarantine,
+        install_id=record.install_id,
     )
 
 
@@ -232,8 +236,13 @@ def human_size(size_bytes: int) -> str:
     return f"{size:.1f}".removesuffix(".0") + f" {units[-1]}"
 
 
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
 def human_ms(ms: float) -> str:
     """A duration as a person reads it: ``<1 ms``, ``18 ms``, ``1.4 s``, ``2 min 5 s``."""
+    if not ms <= _DAY_MS:  # a plugin tells how long its check took, and may tell anything
+        return "more than a day"
     if ms < 1:
         return "<1 ms"
     if round(ms) < 1000:

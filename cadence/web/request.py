@@ -4,7 +4,11 @@ from typing import IO
 
 from htmx_flask.requests import HtmxAwareRequest
 
+from cadence.web.incoming import incoming_uploads
 from cadence.web.services import parts
+
+#: The header by which a browser names its upload, to know it again among those that come in.
+UPLOAD_KEY = "X-Upload-Key"
 
 
 class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type hints
@@ -22,10 +26,13 @@ class Request(HtmxAwareRequest):  # type: ignore[misc]  # htmx_flask has no type
     ) -> IO[bytes]:
         file = parts().serving.receive()
         self.__dict__.setdefault("_received", []).append(file)
+        key = self.headers.get(UPLOAD_KEY, "")
+        incoming_uploads().begin(file, filename or "", total_content_length, key)
         return file
 
     def close(self) -> None:
         """Called by Flask when the request is over."""
         for file in self.__dict__.get("_received", ()):
+            incoming_uploads().end(file)
             file.discard()
         super().close()

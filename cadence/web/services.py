@@ -10,32 +10,23 @@ from msgspec import structs
 
 from cadence.comparer import Comparer
 from cadence.comparison import Comparison, FileDifference
-from cadence.confirmation import require_confirmable
 from cadence.errors import NotFound
 from cadence.history import PluginState
 from cadence.model import (
-    CheckOptions,
-    CheckResult,
-    InstallOptions,
-    InstallRecord,
-    InstallResult,
-    InstallState,
     Limits,
     PluginRef,
-    Upload,
     VersionRecord,
 )
 from cadence.parts import Parts
 from cadence.reconciler import ReloadReport
 from cadence.runtime.slot import LivePlugin
 from cadence.sandbox import Sandbox
-from cadence.storage.installs import InstallLine
 from cadence.web.bulk import BulkServices
 from cadence.web.catalogue import Catalogue
 from cadence.web.chat import ChatServices
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.history import HistoryServices
-from cadence.web.install_views import InstallView, install_view
+from cadence.web.installs import InstallServices
 from cadence.web.listing import ListPage, ListQuestion
 from cadence.web.logs import LogServices
 from cadence.web.overview import OverviewServices
@@ -43,10 +34,10 @@ from cadence.web.packages import EnvironmentView, Packages, environment_views, p
 from cadence.web.present import GrantsView, PluginView, ReloadedPlugin, ReloadView, plugin_view
 from cadence.web.system import SystemServices
 from cadence.web.tools import ToolServices
+from cadence.web.usage import UsageServices
 from cadence.web.version_services import VersionServices
 
 EXTENSION = "cadence"
-RECENT_INSTALLS = 10
 
 
 def parts() -> Parts:
@@ -57,12 +48,14 @@ def parts() -> Parts:
 class PluginServices(
     VersionServices,
     HistoryServices,
+    InstallServices,
     BulkServices,
     OverviewServices,
     LogServices,
     ChatServices,
     ToolServices,
     SystemServices,
+    UsageServices,
 ):
     """The doings behind pages and API."""
 
@@ -123,65 +116,6 @@ class PluginServices(
         records = self._records(name)
         return self._view(records, self.running.live_set.plugin(name), self._parts.index.plugin_state(name))
 
-    def install(self, install_id: str) -> InstallView | None:
-        """One install, None when it is not known."""
-        record = self.running.installer.record(install_id)
-        return self._install_view(record) if record else None
-
-    def install_log(self, install_id: str, after: int = 0) -> tuple[InstallState, list[InstallLine]]:
-        """The state of an install, and the lines of its log after one; with a state that is over, all there will be.
-
-        :raises NotFound: when it is not known.
-        """
-        record = self.running.installer.record(install_id)
-        if record is None:
-            raise NotFound(f"There is no install {install_id!r}.")
-        return record.state, self.running.installer.lines(install_id, after)
-
-    def cancel(self, install_id: str) -> InstallView:
-        """End an install, and give it as it then stands. Raises as the installer does."""
-        return install_view(self.running.installer.cancel(install_id))
-
-    def recent_installs(self) -> list[InstallView]:
-        """The running installs and the last few that are over, newest first."""
-        return [self._install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
-
-    def _install_view(self, record: InstallRecord) -> InstallView:
-        return install_view(record, kept=self.running.installer.checked.has(record.id))
-
-    def run(self, upload: Upload, options: InstallOptions) -> InstallResult:
-        """Install, and wait for the end. Raises as the installer does."""
-        return self.running.installer.install(upload, options)
-
-    def check(self, upload: Upload, options: CheckOptions) -> CheckResult:
-        """Check, and wait for the end. Raises as the installer does."""
-        return self.running.installer.check(upload, options)
-
-    def submit(self, upload: Upload, options: InstallOptions) -> str:
-        """Start an install, or a check by its options, in the background and return its id."""
-        return self.running.installer.submit(upload, options)
-
-    def install_bytes(self, filename: str, archive: bytes) -> str:
-        """Start an install of an archive that is at hand, in the background, and return its id."""
-        with self.running.receive() as file:
-            file.write(archive)
-            upload = file.finish(filename)
-        return self.submit(upload, InstallOptions())
-
-    def checked(
-        self, check_id: str, *, force_overwrite: bool | None = None, activate: bool | None = None
-    ) -> tuple[Upload, InstallOptions]:
-        """What a check looked at, given out once to be installed, as it was checked but for what is given here.
-
-        :raises NotFound: when there is no such check.
-        :raises NotConfirmable: when it did not pass.
-        :raises NotKept: when it is not here any more.
-        """
-        installer = self.running.installer
-        require_confirmable(installer.record(check_id), check_id)
-        taken = installer.checked.take(check_id, self.running.receive)
-        return taken.upload, taken.confirmed(force_overwrite=force_overwrite, activate=activate)
-
     def compare(self, name: str, old: str, new: str) -> Comparison:
         """What is different between two installed versions. Raises as :class:`Comparer` does."""
         return Comparer(self._parts.index, self._parts.store).installed(name, old, new)
@@ -208,12 +142,14 @@ class PluginServices(
         """Load every plugin anew."""
         return reload_view(self.running.reconciler.reload())
 
-    def grants(self, name: str) -> GrantsView:
+    def grants(self, name: str, *, ahead: bool = False) -> GrantsView:
         """What a plugin was granted, what it has by that, and what it asks for.
 
+        :param ahead: whether a name is answered too of which nothing is known yet.
         :raises NotFound: when it is not installed, and nothing was granted ahead to its name.
         """
-        require_known(self._parts.index, name)
+        if not ahead:
+            require_known(self._parts.index, name)
         return self._grants(name)
 
     def _grants(self, name: str) -> GrantsView:
@@ -226,15 +162,17 @@ class PluginServices(
         metadata = (live or shown_version(records)).report.metadata
         return grants_view(name, metadata, granted, defaults, in_force=in_force, message=message)
 
-    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
+    def grant(self, name: str, raw: Mapping[str, object], revision: int | None = None) -> GrantsView:
         """Put grants in the place of those the plugin has; returns once this server runs it with them.
 
         :param name: of a plugin, or of one that is not installed yet, whose first install is tried with them.
         :param raw: as the JSON API takes it; what is left out is not granted, and null in ``env`` keeps a value.
+        :param revision: of the grants that these are to take the place of; None: of any.
+        :raises Outdated: when there are others by now. Nothing is changed.
         :raises InvalidRequest: when no plugin can have this name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
         """
-        self.running.granter.grant(name, lambda _: raw)
+        self.running.granter.grant(name, lambda _: raw, revision)
         return self._grants(name)
 
     def _view(self, records: list[VersionRecord], live: LivePlugin | None, state: PluginState | None) -> PluginView:

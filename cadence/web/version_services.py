@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cadence.errors import NotFound
+from cadence.expectation import ANYTHING, Expected
 from cadence.history import CheckRecord, PluginState
 from cadence.model import PluginRef, VersionRecord
 from cadence.parts import Parts, Running
@@ -16,23 +17,24 @@ from cadence.web.present import STATUS_LABELS, PluginStatus
 from cadence.web.version_views import (
     DeletedView,
     HealthHistory,
-    HistoryEntry,
     SelfTestView,
     Standing,
     SwitchedView,
     deleted_view,
-    known_history,
     self_test_view,
     standing_of,
     switched_view,
 )
 
 RECENT_CHECKS = 50
-RECENT_HISTORY = 100
 
 
 class VersionServices:
-    """The doings behind the pages and addresses of versions and health."""
+    """The doings behind the pages and addresses of versions and health.
+
+    Each decision takes what whoever decides has seen, and raises :class:`~cadence.expectation.Outdated` where that is
+    not so any more.
+    """
 
     def __init__(self, all_parts: Parts) -> None:
         self._parts = all_parts
@@ -71,41 +73,45 @@ class VersionServices:
             raise NotFound(f"{words} flask plugins pack makes one.", ref=ref)
         return self._parts.store.archive(ref)
 
-    def activate(self, name: str, version: str, *, pin: bool = False) -> SwitchedView:
+    def activate(self, name: str, version: str, *, pin: bool = False, expected: Expected = ANYTHING) -> SwitchedView:
         """Have an installed version answer. Raises as :meth:`Switcher.activate`."""
-        switched = self.running.switcher.activate(name, version, trial=self._tries, pin=pin)
+        switched = self.running.switcher.activate(name, version, trial=self._tries, pin=pin, expected=expected)
         return switched_view(switched, (views.pinned_words if pin else views.activated_words)(switched))
 
-    def roll_back(self, name: str) -> SwitchedView:
+    def roll_back(self, name: str, expected: Expected = ANYTHING) -> SwitchedView:
         """Have the version answer that was active before. Raises as :meth:`Switcher.roll_back`."""
-        return _said(self.running.switcher.roll_back(name, trial=self._tries), views.activated_words)
+        switched = self.running.switcher.roll_back(name, trial=self._tries, expected=expected)
+        return _said(switched, views.activated_words)
 
-    def pin(self, name: str, version: str | None = None) -> SwitchedView:
+    def pin(self, name: str, version: str | None = None, expected: Expected = ANYTHING) -> SwitchedView:
         """Keep the active version, or ``version``, active. Raises as :meth:`Switcher.pin`."""
-        return _said(self.running.switcher.pin(name, version, trial=self._tries), views.pinned_words)
+        switched = self.running.switcher.pin(name, version, trial=self._tries, expected=expected)
+        return _said(switched, views.pinned_words)
 
-    def unpin(self, name: str) -> SwitchedView:
+    def unpin(self, name: str, expected: Expected = ANYTHING) -> SwitchedView:
         """Let a higher version that is uploaded take over again. Raises as :meth:`Switcher.unpin`."""
-        return _said(self.running.switcher.unpin(name), views.unpinned_words)
+        return _said(self.running.switcher.unpin(name, expected), views.unpinned_words)
 
-    def disable(self, name: str) -> SwitchedView:
+    def disable(self, name: str, expected: Expected = ANYTHING) -> SwitchedView:
         """Have nothing of a plugin run. Raises as :meth:`Switcher.disable`."""
-        return _said(self.running.switcher.disable(name), views.disabled_words)
+        return _said(self.running.switcher.disable(name, expected), views.disabled_words)
 
-    def enable(self, name: str) -> SwitchedView:
+    def enable(self, name: str, expected: Expected = ANYTHING) -> SwitchedView:
         """Have a plugin answer again. Raises as :meth:`Switcher.enable`."""
-        return _said(self.running.switcher.enable(name, trial=self._tries), views.enabled_words)
+        switched = self.running.switcher.enable(name, trial=self._tries, expected=expected)
+        return _said(switched, views.enabled_words)
 
-    def delete(self, ref: PluginRef) -> str | None:
-        """Take one version out; returns the version that answers in its place.
+    def successor(self, ref: PluginRef) -> str | None:
+        """The version that would answer if this one was deleted now; None where that changes nothing."""
+        return self._parts.index.successor_of(ref)
 
-        :raises NotFound: when it is not installed.
-        """
-        return self.running.remover.delete(ref)
+    def delete(self, ref: PluginRef, expected: Expected = ANYTHING) -> str | None:
+        """Take one version out; returns the version that answers in its place. Raises as :meth:`Remover.delete`."""
+        return self.running.remover.delete(ref, expected)
 
-    def restore(self, ref: PluginRef) -> Restored:
+    def restore(self, ref: PluginRef, install_id: str | None = None) -> Restored:
         """Bring a deleted version back. Raises as :meth:`Remover.restore`."""
-        return self.running.remover.restore(ref)
+        return self.running.remover.restore(ref, install_id)
 
     def deleted(self, name: str | None = None) -> list[DeletedView]:
         """What was deleted and can be brought back, of one plugin or of all, the latest first."""
@@ -115,21 +121,17 @@ class VersionServices:
         """One version that was deleted and can be brought back, None where it cannot."""
         return next((one for one in self.deleted(ref.name) if one.version == ref.version), None)
 
-    def history(self, name: str, limit: int = RECENT_HISTORY) -> list[HistoryEntry]:
-        """What happened to a plugin, newest first, also to one that was deleted.
+    def health(self, name: str, before: int | None = None, limit: int = RECENT_CHECKS) -> HealthHistory:
+        """How a plugin stands, with its latest checks and the calls of the last hour. Wakes nothing.
 
-        :raises NotFound: when nothing is known of it.
-        """
-        return known_history(self._parts.index, name, limit)
-
-    def health(self, name: str) -> HealthHistory:
-        """How a plugin stands, with its latest checks. Wakes nothing.
-
+        :param before: only checks with a lower number than this.
+        :param limit: so many checks at most.
         :raises NotFound: when it is not installed.
         """
         records, live = self._records(name), self.running.live_set.plugin(name)
         standing = self._standing(records, live, self._parts.index.plugin_state(name))
         shown = live.record if live else next((one for one in records if one.active), records[0])
+        checks = self._parts.index.checks(name, limit + 1, before)
         return HealthHistory(
             plugin_name=name,
             plugin_version=shown.ref.version,
@@ -137,7 +139,11 @@ class VersionServices:
             status_words=standing.words,
             health=standing.health,
             is_new=live is not None and live.is_new,
-            checks=tuple(self._parts.index.checks(name, RECENT_CHECKS)),
+            checks=tuple(checks[:limit]),
+            next=checks[limit - 1].n if len(checks) > limit else None,
+            restarts=live.restarts if live else 0,
+            recent_calls=live.tally.recent if live else (),
+            recent_errors=live.tally.recent_errors if live else (),
         )
 
     def check_health(self, name: str) -> CheckRecord:

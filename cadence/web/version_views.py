@@ -1,61 +1,16 @@
 """What pages and JSON API show of versions and health over time: frozen values, and how they come from records."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from heapq import merge
-from itertools import islice, takewhile
+from itertools import takewhile
 
 from msgspec import Struct
 
-from cadence.errors import NotFound
-from cadence.history import (
-    Activation,
-    ActivationCause,
-    CheckKind,
-    CheckRecord,
-    DeletedVersion,
-    Event,
-    EventKind,
-    PluginState,
-)
+from cadence.history import CheckKind, CheckRecord, DeletedVersion, PluginState
 from cadence.model import ExampleResult, VersionRecord
 from cadence.runtime.mender import unhealthy_words
 from cadence.runtime.slot import LivePlugin
-from cadence.storage.index import Index
 from cadence.switching import Switched
 from cadence.web.present import HealthState, HealthView, LastCheck, PluginStatus
-
-ACTIVATION_LABELS: Mapping[ActivationCause, str] = {
-    ActivationCause.INSTALL: "Installed and activated",
-    ActivationCause.ACTIVATE: "Activated",
-    ActivationCause.ROLLBACK: "Rolled back",
-    ActivationCause.AUTOMATIC_ROLLBACK: "Rolled back by itself",
-    ActivationCause.FALLBACK: "Took the place of a deleted version",
-    ActivationCause.RESTORE: "Restored and activated",
-}
-NONE_ACTIVE_LABEL = "No version active any more"
-
-EVENT_LABELS: Mapping[EventKind, str] = {
-    EventKind.CRASHED: "Crashed",
-    EventKind.TIMED_OUT: "Missed a deadline",
-    EventKind.START_FAILED: "Did not start",
-    EventKind.CHECK_FAILED: "Health check failed",
-    EventKind.RECOVERED: "Recovered",
-    EventKind.ROLLED_BACK: "Rolled back",
-    EventKind.QUARANTINED: "Taken back",
-    EventKind.ACTIVATED: "Activated",
-    EventKind.DISABLED: "Disabled",
-    EventKind.ENABLED: "Enabled",
-    EventKind.PINNED: "Pinned",
-    EventKind.UNPINNED: "Unpinned",
-    EventKind.DELETED: "Deleted",
-    EventKind.RESTORED: "Restored",
-}
-
-#: Events that tell of a change of the active version, which the history of activations has too.
-_CHANGES = frozenset({EventKind.ACTIVATED, EventKind.ROLLED_BACK})
-#: Both are written in one transaction, one right after the other: so many seconds lie between them at most.
-_SAME_CHANGE_SECONDS = 0.5
 
 HEALTH_STATES: Mapping[PluginStatus, HealthState] = {
     "live": "healthy",
@@ -69,25 +24,13 @@ HEALTH_STATES: Mapping[PluginStatus, HealthState] = {
 }
 
 
-class HistoryEntry(Struct, frozen=True):
-    """Something that happened to a plugin. ``at`` is UTC, ISO 8601.
-
-    ``kind`` is an :class:`~cadence.history.ActivationCause` where the active version changed (then ``changed`` is
-    true, ``version`` the one that was active from then on, null for none, and ``previous_version`` the one before) and
-    an :class:`~cadence.history.EventKind` otherwise. ``label`` says it in a few words, ``words`` why.
-    """
-
-    at: str
-    kind: str
-    label: str
-    version: str | None
-    words: str = ""
-    changed: bool = False
-    previous_version: str | None = None
-
-
 class HealthHistory(Struct, frozen=True):
-    """How a plugin stands, and its latest checks, newest first."""
+    """How a plugin stands, and its latest checks, newest first.
+
+    ``next`` is the ``before`` of those that follow, None where none do. ``restarts`` is how often its worker was
+    started again after it had ended, ``recent_calls`` and ``recent_errors`` are calls and errors by minute of the last
+    hour, the latest minute last: all of them as this server process counts, and none where it expects no answer.
+    """
 
     plugin_name: str
     plugin_version: str
@@ -96,6 +39,10 @@ class HealthHistory(Struct, frozen=True):
     health: HealthView
     is_new: bool
     checks: tuple[CheckRecord, ...] = ()
+    next: int | None = None
+    restarts: int = 0
+    recent_calls: tuple[int, ...] = ()
+    recent_errors: tuple[int, ...] = ()
 
 
 class SwitchedView(Struct, frozen=True):
@@ -112,7 +59,8 @@ class SwitchedView(Struct, frozen=True):
 class DeletedView(Struct, frozen=True):
     """A deleted version that can be brought back until ``expires_at`` (UTC, ISO 8601).
 
-    ``was_active`` is whether it answered when it was deleted, and thus would again.
+    ``was_active`` is whether it answered when it was deleted, and thus would again. ``install_id`` tells it from
+    another install of the same version.
     """
 
     name: str
@@ -122,6 +70,7 @@ class DeletedView(Struct, frozen=True):
     expires_at: str
     was_active: bool
     size_bytes: int
+    install_id: str = ""
 
 
 class SelfTestView(Struct, frozen=True):
@@ -222,66 +171,6 @@ def trial_check(record: VersionRecord) -> CheckRecord:
     )
 
 
-def known_history(index: Index, name: str, limit: int) -> list[HistoryEntry]:
-    """What the index knows of a plugin's past, newest first, also of one that was deleted.
-
-    :raises NotFound: when nothing is known, and it is not installed.
-    """
-    entries = history_of(index.activations(name, limit), index.events(name, limit), limit)
-    if not entries and index.plugin_state(name) is None:
-        raise NotFound(f"No plugin {name!r} is installed.")
-    return entries
-
-
-def history_of(activations: Iterable[Activation], events: Iterable[Event], limit: int) -> list[HistoryEntry]:
-    """Both as one history, newest first. What both tell of is in it once.
-
-    :param activations: newest first, as the events.
-    :param limit: how many entries at most.
-    """
-    changes, happened = list(activations), list(events)
-    told = {event.n: change for event in happened if (change := _change_of(event, changes)) is not None}
-    words = {id(change): event.words for event in happened if (change := told.get(event.n)) is not None}
-    both = merge(
-        (_of_activation(change, words.get(id(change)) or change.words) for change in changes),
-        (_of_event(event) for event in happened if event.n not in told),
-        key=lambda entry: entry.at,
-        reverse=True,
-    )
-    return list(islice(both, limit))
-
-
-def _change_of(event: Event, changes: Sequence[Activation]) -> Activation | None:
-    """The change of the active version that an event tells of."""
-    if event.kind not in _CHANGES:
-        return None
-    same = [change for change in changes if change.version == event.version]
-    nearest = min(same, key=lambda change: _seconds_between(change.at, event.at), default=None)
-    is_it = nearest is not None and _seconds_between(nearest.at, event.at) <= _SAME_CHANGE_SECONDS
-    return nearest if is_it else None
-
-
-def _seconds_between(one: str, other: str) -> float:
-    return abs((datetime.fromisoformat(one) - datetime.fromisoformat(other)).total_seconds())
-
-
-def _of_activation(activation: Activation, words: str) -> HistoryEntry:
-    label = ACTIVATION_LABELS[activation.cause] if activation.version is not None else NONE_ACTIVE_LABEL
-    return HistoryEntry(
-        at=activation.at,
-        kind=activation.cause,
-        label=label,
-        version=activation.version,
-        words=words,
-        changed=True,
-        previous_version=activation.previous_version,
-    )
-
-
-def _of_event(event: Event) -> HistoryEntry:
-    return HistoryEntry(event.at, event.kind, EVENT_LABELS[event.kind], event.version, event.words)
-
-
 def activated_words(switched: Switched) -> str:
     """A change of the active version in a sentence or two."""
     previous = switched.previous_version
@@ -334,6 +223,7 @@ def deleted_view(deleted: DeletedVersion) -> DeletedView:
         expires_at=deleted.expires_at,
         was_active=deleted.was_active,
         size_bytes=deleted.size_bytes,
+        install_id=deleted.install_id,
     )
 
 

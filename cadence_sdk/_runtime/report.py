@@ -17,13 +17,15 @@ class Fault(Struct, frozen=True):
 
     ``stage`` names the stage of the install that found it (``archive``, ``inspect``, ``dependencies``,
     ``trial`` …), ``code`` is a stable identifier in snake case, ``message`` a sentence for a person, and
-    ``culprit`` the file, requirement, tool or entry at fault where one is known (``plugin.py:12``).
+    ``culprit`` the file, requirement, tool or entry at fault where one is known (``plugin.py:12``). ``line`` is what
+    stands there, where that is a line of a file; the server adds it.
     """
 
     stage: str
     code: str
     message: str
     culprit: str | None = None
+    line: str | None = None
 
 
 class Requests(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,12 +171,24 @@ def test_the_history_tells_what_happened(run: Run, tmp_path: Path, settings: Set
     take_back(settings, "1.1.0", "It crashed:\n3 times")
     run("pin", "demo_plugin")
     told = [line[20:].strip() for line in lines(run("history", "demo_plugin"))]
-    assert told[0] == "1.0.0  Pinned"
-    assert r"1.1.0  Taken back: It crashed:\n3 times" in told
-    assert told[-1] == "1.0.0  Installed and activated"
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert told[0] == f"1.0.0  Pinned  (command line {user})"
+    assert r"1.1.0  Taken back: It crashed:\n3 times  (server)" in told
+    assert told[-1] == f"1.0.0  Installed and activated  (command line {user})"
     assert len(lines(run("history", "demo_plugin", "--limit", "1"))) == 1
     entries = json.loads(run("history", "demo_plugin", "--json").stdout)
     assert [entry["kind"] for entry in entries][-2:] == ["install", "install"]
+
+
+def test_the_history_of_all_plugins_and_parts_of_it_can_be_asked_for(run: Run, tmp_path: Path) -> None:
+    upload(run, tmp_path, "1.0.0", "1.1.0")
+    run("disable", "demo_plugin")
+    run("reload")
+    (reload, disabled, *_) = lines(run("history"))
+    assert "every plugin  -  Reload asked for" in reload
+    assert "demo_plugin  -  Disabled" in disabled
+    assert len(lines(run("history", "--kind", "installs", "--version", "1.1.0"))) == 1
+    assert lines(run("history", "demo_plugin", "--origin", "page")) == []
 
 
 def test_a_folder_put_in_by_hand_is_shown_as_such(run: Run, settings: Settings) -> None:

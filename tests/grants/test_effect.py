@@ -23,7 +23,7 @@ def grant(house: House, raw: dict[str, Any], name: str = "demo_plugin") -> Grant
 
 
 def worker_granted(house: House) -> Granted:
-    slot = house.live_set._places.slot("demo_plugin")
+    slot = house.live_set.places.slot("demo_plugin")
     assert slot.worker is not None
     return slot.worker.granted
 
@@ -64,7 +64,7 @@ def test_a_plugins_own_time_for_a_call_is_kept_to(house: House) -> None:
 def test_limits_and_endpoints_are_those_of_the_worker_that_answers(house: House) -> None:
     house.install(TELLING)
     grant(house, {"network": ["api.example.com:443"], "memory_mb": 700})
-    worker = house.live_set._places.slot("demo_plugin").worker
+    worker = house.live_set.places.slot("demo_plugin").worker
     assert worker is not None
     assert worker.granted.grants.network == (Endpoint("api.example.com", 443),)
     assert worker.limits == structs.replace(house.parts.settings.limits, memory_mb=700)
@@ -74,7 +74,7 @@ def test_a_call_in_flight_ends_with_the_grants_it_began_with(house: House) -> No
     house.install(TELLING)
     with threads(1) as start:
         call = start(house.call, "wait", seconds=1.0)
-        eventually(lambda: house.live_set._places.slot("demo_plugin").worker._in_flight)  # type: ignore[union-attr]
+        eventually(lambda: house.live_set.places.slot("demo_plugin").worker._in_flight)  # type: ignore[union-attr]
         grant(house, {"env": {"KEY": SECRET}})
         assert house.call("env", name="KEY") == SECRET
         assert call.result() == "done"
@@ -218,7 +218,7 @@ def test_a_worker_that_is_started_again_has_them_too(house: House) -> None:
     assert house.running.reconciler.reload().failed == 0
     assert house.call("env", name="KEY") == SECRET
     pid = house.pid()
-    slot = house.live_set._places.slot("demo_plugin")
+    slot = house.live_set.places.slot("demo_plugin")
     assert slot.worker is not None
     slot.worker.kill("a test wants it")
     house.await_replacement(pid)

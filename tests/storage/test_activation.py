@@ -125,7 +125,12 @@ def test_a_pinned_version_stays_when_a_higher_one_is_uploaded(three: Index) -> N
     assert state(three) == PluginState("math", "3.0", pinned=True)
     three.unpin("math")
     assert put(three, "math", "5.0").activated
-    assert events(three) == [(EventKind.PINNED, "3.0"), (EventKind.UNPINNED, None)]
+    assert events(three) == [
+        (EventKind.PINNED, "3.0"),
+        (EventKind.INSTALLED, "4.0"),
+        (EventKind.REPLACED, "3.0"),
+        (EventKind.UNPINNED, None),
+    ]
 
 
 def test_an_upload_that_is_to_be_active_lifts_the_pin(three: Index) -> None:

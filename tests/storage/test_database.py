@@ -62,6 +62,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m007_decisions_and_history",
             "m008_search",
             "m009_threads",
+            "m010_origins",
         ]
 
 

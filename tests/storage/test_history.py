@@ -38,11 +38,12 @@ def test_events_are_read_page_by_page_the_latest_first(index: Index) -> None:
 
 
 def test_a_check_is_read_back_as_it_was_written(index: Index) -> None:
-    first, second = check(queue={"depth": 3}), check("The unit is gone.")
-    index.add_check("math", first)
-    index.add_check("math", second)
+    first = index.add_check("math", check(queue={"depth": 3}))
+    second = index.add_check("math", check("The unit is gone."))
     assert index.checks("math") == [second, first]
+    assert (first.n, second.n) == (1, 2)
     assert index.checks("math", limit=1) == [second]
+    assert index.checks("math", before=second.n) == [first]
     assert index.checks("other") == []
 
 

@@ -142,6 +142,7 @@ OPERATIONS = (
         {200: answers.GrantsAnswer},
         (400, 409, 413, 422, 503, 507),
         body="grants",
+        query=plugins.REVISION_QUERY,
     ),
     Operation(
         "POST",
@@ -221,6 +222,15 @@ OPERATIONS = (
         health.plugin_health,
         "How a plugin stands, and its latest health checks",
         {200: health.HealthAnswer},
+        (400, 404),
+        query=health.CHECKS_QUERY,
+    ),
+    Operation(
+        "GET",
+        "/plugins/<plugin:name>/usage",
+        health.usage,
+        "What a plugin takes of each of its limits at this moment",
+        {200: health.UsageAnswer},
         (404,),
     ),
     Operation(
@@ -258,7 +268,15 @@ OPERATIONS = (
         query=comparison.QUERY,
         required=("from", "to"),
     ),
-    Operation("GET", "/installs", installs.installs, "List the latest installs", {200: answers.InstallList}),
+    Operation(
+        "GET",
+        "/installs",
+        installs.installs,
+        "List the latest installs and checks, and the uploads that are still coming in",
+        {200: answers.InstallList},
+        (400,),
+        query=installs.QUERY,
+    ),
     Operation(
         "GET", "/installs/<install_id>", installs.install, "Follow an install", {200: answers.InstallAnswer}, (404,)
     ),
@@ -278,6 +296,15 @@ OPERATIONS = (
         {201: answers.Uploaded, 200: answers.Uploaded, 202: answers.Accepted},
         (400, 404, 409, 410, 413, 422, 503, 507),
         body="confirm",
+    ),
+    Operation(
+        "POST",
+        "/installs/<install_id>/retry",
+        uploads.retry,
+        "Do once more what did not succeed, without sending the archive again",
+        {202: answers.Accepted},
+        (400, 404, 409, 410, 413, 503, 507),
+        body="retry",
     ),
     Operation(
         "GET",

@@ -7,6 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 from cadence.comparison import Comparison
 from cadence.config import SandboxMode
 from cadence.model import Limits, ToolSpec
+from cadence.web.incoming import IncomingUpload
 from cadence.web.install_views import DependenciesView, InstallView
 from cadence.web.overview import Overview
 from cadence.web.packages import EnvironmentView
@@ -98,6 +99,7 @@ class FaultAnswer(Struct, frozen=True):
     code: str
     message: str
     culprit: str | None
+    line: str | UnsetType = UNSET
 
 
 class Failure(Struct, frozen=True, omit_defaults=True):
@@ -175,7 +177,8 @@ class GrantsAnswer(Struct, frozen=True, kw_only=True):
 
     ``in_force`` says whether the worker that answers in this server runs with these grants, ``message`` the same in
     words, or why not; ``unmet`` has a sentence for each request that was not granted. A plugin that is not
-    ``installed`` can be granted something ahead: its first install is tried with that.
+    ``installed`` can be granted something ahead: its first install is tried with that. ``revision`` changes with every
+    change of the grants; with it, one that somebody else made meanwhile is not undone by mistake.
     """
 
     success: Literal[True] = True
@@ -187,6 +190,7 @@ class GrantsAnswer(Struct, frozen=True, kw_only=True):
     message: str
     unmet: tuple[str, ...]
     installed: bool
+    revision: int
 
 
 class Reload(Struct, frozen=True):
@@ -235,6 +239,7 @@ class InstallList(Struct, frozen=True, kw_only=True):
 
     success: Literal[True] = True
     installs: tuple[InstallView, ...]
+    incoming: tuple[IncomingUpload, ...] = ()
 
 
 class SandboxAnswer(Struct, frozen=True):

@@ -35,7 +35,7 @@ class Operation(Struct, frozen=True):
     summary: str
     answers: Mapping[int, type[Struct] | type[str] | type[bytes]]
     errors: tuple[int, ...] = ()
-    body: Literal["upload", "check", "arguments", "grants", "confirm"] | None = None
+    body: Literal["upload", "check", "arguments", "grants", "confirm", "retry"] | None = None
     query: Mapping[str, Mapping[str, Any]] = {}
     required: tuple[str, ...] = ()
     request: type[Struct] | None = None
@@ -73,11 +73,16 @@ _CONFIRM_FIELDS = {
     name: {"type": "boolean", "description": "By default as it was checked"} for name in ("force_overwrite", "activate")
 }
 
+_RETRY_FIELDS = {"force_overwrite": {"type": "boolean", "description": "By default as it was the last time"}}
+
 _BODIES: Mapping[str, dict[str, Any]] = {
     "upload": _form(_UPLOAD_FIELDS),
     "check": _form({**_UPLOAD_FIELDS, "trial": _TRIAL}),
     "confirm": {
         "content": {"multipart/form-data": {"schema": {"type": "object", "properties": _CONFIRM_FIELDS}}},
+    },
+    "retry": {
+        "content": {"multipart/form-data": {"schema": {"type": "object", "properties": _RETRY_FIELDS}}},
     },
     "arguments": {
         "description": "The tool's arguments, by name",

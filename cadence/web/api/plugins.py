@@ -1,16 +1,30 @@
 """Plugins that answer: what they are, their tools, calls, reload."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Response, current_app, request
 from msgspec import structs
 
 from cadence.errors import NotFound
 from cadence.grants import MAX_REQUEST_BYTES
 from cadence.web.api import answers
-from cadence.web.api.replies import arguments, json_object, reply
+from cadence.web.api.replies import arguments, json_object, number, reply
 from cadence.web.present import GrantsView
 from cadence.web.services import PluginServices, parts
 
 SERVICES = "cadence_pages"
+
+#: SQLite has no larger number.
+_LARGEST_REVISION = 2**63 - 1
+
+REVISION_QUERY: Mapping[str, Mapping[str, Any]] = {
+    "revision": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Of the grants that these are to take the place of: where there are others by now, 409",
+    }
+}
 
 
 def services() -> PluginServices:
@@ -58,7 +72,8 @@ def grants(name: str) -> Response:
 def grant(name: str) -> Response:
     """Put the grants in the body in the place of those the plugin has."""
     request.max_content_length = MAX_REQUEST_BYTES
-    return _grants_answer(services().grant(name, json_object("the grants")))
+    revision = number("revision", 0, _LARGEST_REVISION, least=0) if request.args.get("revision") else None
+    return _grants_answer(services().grant(name, json_object("the grants"), revision))
 
 
 def _grants_answer(view: GrantsView) -> Response:

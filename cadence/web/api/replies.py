@@ -96,12 +96,12 @@ def flag(name: str) -> bool | None:
         raise InvalidRequest(f"{name} must be true or false, not {text!r}.") from None
 
 
-def number(name: str, default: int, most: int) -> int:
-    """A number from 1 on in the query string.
+def number(name: str, default: int, most: int, *, least: int = 1) -> int:
+    """A number from ``least`` on in the query string.
 
     :raises InvalidRequest: when it is anything else, or more than ``most``.
     """
     text = request.args.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
-        raise InvalidRequest(f"{name} must be a number from 1 to {most}, not {printable(repr(text[:40]))}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise InvalidRequest(f"{name} must be a number from {least} to {most}, not {printable(repr(text[:40]))}.")
     return int(text)

@@ -44,6 +44,13 @@ def confirm(install_id: str) -> Response:
     return reply(body, status)
 
 
+def retry(install_id: str) -> Response:
+    """Do once more what did not succeed, with the archive that is still here, and answer at once."""
+    received, options = services().again(install_id, force_overwrite=flag("force_overwrite"))
+    is_check = isinstance(options, CheckOptions)
+    return _accepted(services().submit(received, options), "Check started" if is_check else "Install started")
+
+
 def _options() -> tuple[bool, bool | None, bool]:
     """Whether to overwrite, to activate and to resolve anew; before the file, so that a wrong one leaves none."""
     request.max_content_length = services().max_upload_bytes + _FORM_BYTES

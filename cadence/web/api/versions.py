@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from flask import Response, request, send_file, url_for
+from flask import Response, request, url_for
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from cadence.errors import InvalidRequest, NotFound
+from cadence.errors import InvalidRequest
+from cadence.expectation import ANYTHING, Expected
 from cadence.intake.faults import printable
 from cadence.intake.filename import is_version
 from cadence.model import PluginRef, ToolSpec, VersionRecord
 from cadence.web.api.answers import UploadedVersion
 from cadence.web.api.plugins import services
 from cadence.web.api.replies import body_of, number, reply
-from cadence.web.version_views import DeletedView, HistoryEntry, SwitchedView
+from cadence.web.downloads import archive_file
+from cadence.web.version_views import DeletedView, SwitchedView
 
-#: How many versions, or entries of a history, are answered by default and at most.
+#: How many versions are answered by default and at most.
 PAGE, LARGEST_PAGE = 100, 500
 
 SEARCH_QUERY: Mapping[str, Mapping[str, Any]] = {
@@ -26,22 +28,33 @@ SEARCH_QUERY: Mapping[str, Mapping[str, Any]] = {
     "limit": {"type": "integer", "default": PAGE, "description": f"How many at most; {LARGEST_PAGE} is the most"},
     "after": {"type": "string", "description": "What the page before has as `next`: those after it are answered"},
 }
-HISTORY_QUERY: Mapping[str, Mapping[str, Any]] = {
-    "limit": {"type": "integer", "default": PAGE, "description": f"How many; at most {LARGEST_PAGE}"}
+INSTALL_QUERY: Mapping[str, Mapping[str, Any]] = {
+    "install_id": {"type": "string", "description": "The install that is meant; nothing is done where it is another"},
 }
 
 
 class ActivateBody(Struct, frozen=True):
-    """Which version is to answer; ``pin`` keeps it, whatever is uploaded or fails."""
+    """Which version is to answer; ``pin`` keeps it, whatever is uploaded or fails.
+
+    Where ``expected`` is not so any more, because somebody else was faster, nothing is done.
+    """
 
     version: str
     pin: bool = False
+    expected: Expected = ANYTHING
 
 
 class PinBody(Struct, frozen=True):
-    """Which version is to be kept; without one, that which is active."""
+    """Which version is to be kept; without one, that which is active. ``expected`` as for an activation."""
 
     version: str | None = None
+    expected: Expected = ANYTHING
+
+
+class DecisionBody(Struct, frozen=True):
+    """A decision that takes no more than what was seen: ``expected`` as for an activation."""
+
+    expected: Expected = ANYTHING
 
 
 class SwitchedAnswer(Struct, frozen=True, kw_only=True):
@@ -76,11 +89,13 @@ class VersionDetails(UploadedVersion, frozen=True):
 
     ``source`` is ``upload``, or ``directory`` for a folder that was put into the store by hand, of which there is no
     ``archive`` (the address of its ZIP). ``quarantine`` says why it was taken back, null where it was not.
+    ``install_id`` changes when the same version is installed anew.
     """
 
     source: str
     activated_at: str | None
     quarantine: str | None
+    install_id: str
     capabilities: tuple[str, ...]
     tools: tuple[ToolSpec, ...]
     warnings: tuple[str, ...]
@@ -127,53 +142,44 @@ class RestoredAnswer(Struct, frozen=True, kw_only=True):
     activated: bool
 
 
-class HistoryAnswer(Struct, frozen=True, kw_only=True):
-    """What happened to a plugin, newest first."""
-
-    success: Literal[True] = True
-    plugin_name: str
-    history: tuple[HistoryEntry, ...]
-
-
 def activate(name: str) -> Response:
     """Have a version answer."""
     wanted = body_of(ActivateBody, "the version")
-    return _switched(services().activate(name, wanted.version, pin=wanted.pin))
+    return _switched(services().activate(name, wanted.version, pin=wanted.pin, expected=wanted.expected))
 
 
 def roll_back(name: str) -> Response:
     """Have the version answer that was active before."""
-    return _switched(services().roll_back(name))
+    return _switched(services().roll_back(name, _expected()))
 
 
 def pin(name: str) -> Response:
     """Keep a version."""
-    return _switched(services().pin(name, body_of(PinBody, "the version").version))
+    wanted = body_of(PinBody, "the version")
+    return _switched(services().pin(name, wanted.version, wanted.expected))
 
 
 def unpin(name: str) -> Response:
     """Keep it no more."""
-    return _switched(services().unpin(name))
+    return _switched(services().unpin(name, _expected()))
 
 
 def disable(name: str) -> Response:
     """Have nothing of a plugin run."""
-    return _switched(services().disable(name))
+    return _switched(services().disable(name, _expected()))
 
 
 def enable(name: str) -> Response:
     """Have a plugin answer again."""
-    return _switched(services().enable(name))
+    return _switched(services().enable(name, _expected()))
+
+
+def _expected() -> Expected:
+    return body_of(DecisionBody, "what is expected").expected
 
 
 def _switched(view: SwitchedView) -> Response:
     return reply(SwitchedAnswer(**structs.asdict(view)))
-
-
-def history(name: str) -> Response:
-    """What happened to a plugin."""
-    entries = services().history(name, number("limit", PAGE, LARGEST_PAGE))
-    return reply(HistoryAnswer(plugin_name=name, history=tuple(entries)))
 
 
 def uploaded() -> Response:
@@ -205,6 +211,7 @@ def version(name: str, version: str) -> Response:
         source=record.source,
         activated_at=record.activated_at,
         quarantine=record.quarantine,
+        install_id=record.install_id,
         capabilities=metadata.capabilities,
         tools=record.report.tools,
         warnings=record.report.warnings,
@@ -232,17 +239,14 @@ def _uploaded(record: VersionRecord) -> UploadedVersion:
 def archive(name: str, version: str) -> Response:
     """The archive of a version, as it was uploaded."""
     ref = PluginRef(name, version)
-    path = services().archive(ref)
-    try:
-        return send_file(path, "application/zip", as_attachment=True, download_name=f"{ref.slug}.zip")
-    except FileNotFoundError:
-        raise NotFound(f"The archive of {name} {version} is gone from the disk.", ref=ref) from None
+    return archive_file(ref, services().archive(ref))
 
 
 def delete(name: str, version: str) -> Response:
     """Take one version out."""
     ref = PluginRef(name, version)
-    active = services().delete(ref)
+    install_id = request.args.get("install_id")
+    active = services().delete(ref, Expected(install_id=install_id) if install_id else ANYTHING)
     kept = services().deleted_version(ref)
     return reply(
         DeletedAnswer(
@@ -262,7 +266,7 @@ def deleted() -> Response:
 
 def restore(name: str, version: str) -> Response:
     """Bring a deleted version back."""
-    restored = services().restore(PluginRef(name, version))
+    restored = services().restore(PluginRef(name, version), request.args.get("install_id") or None)
     what = "is active again" if restored.activated else "is installed again"
     return reply(
         RestoredAnswer(

@@ -103,9 +103,12 @@ class ReloadForm(TokenForm):
 class GrantsForm(TokenForm):
     """What a plugin is permitted, as text: what it means is read by the same validation as that of the API.
 
-    Values of the environment have fields of their own, which depend on what is set.
+    Values of the environment have fields of their own, which depend on what is set. ``revision`` is of the grants that
+    the form was made from: somebody may have changed them since. ``ahead`` is there where the name was not installed.
     """
 
+    revision = StringField()
+    ahead = StringField()
     network = TextAreaField("Network")
     memory_mb = StringField()
     call_seconds = StringField()
@@ -117,7 +120,9 @@ class GrantsForm(TokenForm):
 
 
 class RequestedForm(TokenForm):
-    """The wish to grant what a plugin asks for, as it was shown."""
+    """The wish to grant what a plugin asks for, as it was shown beside the grants of that ``revision``."""
+
+    revision = StringField()
 
 
 def _shown_as(text: str | None) -> bool | UnsetType:

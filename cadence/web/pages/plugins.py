@@ -6,11 +6,12 @@ from flask import Response, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from cadence.errors import NotFound
+from cadence.expectation import Outdated
 from cadence.model import PluginRef
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import DeleteForm, ReloadForm, UploadForm
 from cadence.web.pages.fragments import conditional
-from cadence.web.pages.installs import install_row
+from cadence.web.pages.installs import install_row, installs_fields
 from cadence.web.pages.listing import asked, list_fields
 from cadence.web.pages.sample import SAMPLE_ARCHIVE, sample_archive
 from cadence.web.pages.services import services
@@ -39,17 +40,16 @@ def deleted() -> AnyResponse:
 
 
 def delete(name: str, version: str) -> AnyResponse:
-    """``GET /plugins/<name>/<version>/delete`` asks, ``POST`` does it."""
+    """``GET /plugins/<name>/<version>/delete`` asks, ``POST`` does it; it asks again where what it said is not so."""
     ref = PluginRef(name, version)
     form = DeleteForm()
-    if request.method == "POST":
-        form.require_valid()
-        return _deleted(ref, services().delete(ref))
-    plugin, doomed = _find(ref)
-    template = "plugins/partials/delete.html" if is_htmx() else "plugins/delete.html"
-    days = services().deleted_retention_days
-    html = render_template(template, plugin=plugin, doomed=doomed, form=form, days=days)
-    return respond(html) if is_htmx() else Response(html)
+    if request.method != "POST":
+        return _confirmation(ref)
+    form.require_valid()
+    try:
+        return _deleted(ref, services().delete(ref, form.expected))
+    except Outdated as error:
+        return _confirmation(ref, error)
 
 
 def reload() -> AnyResponse:
@@ -88,7 +88,7 @@ def plugins_page(status: int = 200, **results: object) -> Response:
         "plugins/page.html",
         **_listed(),
         **results,
-        installs=services().recent_installs(),
+        **installs_fields(),
         upload_form=UploadForm(formdata=None),
         reload_form=ReloadForm(formdata=None),
         max_upload_bytes=services().max_upload_bytes,
@@ -98,6 +98,25 @@ def plugins_page(status: int = 200, **results: object) -> Response:
 
 def _listed() -> dict[str, Any]:
     return list_fields(services().listed(asked()), services().deleted())
+
+
+def _confirmation(ref: PluginRef, refused: Outdated | None = None) -> AnyResponse:
+    """What would be deleted as it stands now, and why it was not, where that was asked for."""
+    plugin, doomed = _find(ref)
+    template = "plugins/partials/delete.html" if is_htmx() else "plugins/delete.html"
+    html = render_template(
+        template,
+        plugin=plugin,
+        doomed=doomed,
+        successor=services().successor(ref),
+        form=DeleteForm(formdata=None),
+        days=services().deleted_retention_days,
+        refused=refused,
+    )
+    status = refused.status if refused else 200
+    if not is_htmx():
+        return Response(html, status=status)
+    return respond(html, status=status, retarget="#dialog", reswap="innerHTML")
 
 
 def _find(ref: PluginRef) -> tuple[PluginView, VersionView]:
@@ -112,7 +131,8 @@ def _deleted(ref: PluginRef, successor: str | None) -> AnyResponse:
     words = f"{ref.name} {ref.version} was deleted." + (f" {successor} answers now." if successor else "")
     undo = services().deleted_version(ref)
     if not is_htmx():
-        flash({"words": words, "name": ref.name, "version": ref.version} if undo else words, "deleted")  # type: ignore[arg-type]  # any JSON value can be flashed
+        undone = {"words": words, "name": ref.name, "version": ref.version, "install_id": undo and undo.install_id}
+        flash(undone if undo else words, "deleted")  # type: ignore[arg-type]  # any JSON value can be flashed
         return redirect(url_for("pages.plugins"), 303)
     html = render_template("partials/notice.html", words=words, undo=undo)
     return respond(html, trigger={"plugins-changed": "", "close-dialog": ""})

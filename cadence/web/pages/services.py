@@ -6,6 +6,7 @@ from typing import Protocol, cast
 from flask import current_app
 
 from cadence.comparison import Comparison, FileDifference
+from cadence.expectation import ANYTHING, Expected
 from cadence.history import CheckRecord
 from cadence.model import InstallOptions, InstallState, Limits, PluginRef, Upload
 from cadence.removal import Restored
@@ -13,13 +14,13 @@ from cadence.runtime.log_lines import LogPage
 from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
 from cadence.web.bulk import BulkAction, BulkView
+from cadence.web.incoming import IncomingUpload
 from cadence.web.install_views import InstallView
 from cadence.web.listing import ListPage, ListQuestion
 from cadence.web.logs import LogQuestion
 from cadence.web.packages import Packages
 from cadence.web.present import GrantsView, PluginView, ReloadView
-from cadence.web.system import SystemView
-from cadence.web.version_views import DeletedView, HealthHistory, HistoryEntry, SelfTestView, SwitchedView
+from cadence.web.version_views import DeletedView, HealthHistory, SelfTestView, SwitchedView
 
 EXTENSION = "cadence_pages"
 
@@ -52,10 +53,6 @@ class Services(Protocol):
         """Days in which a deleted version can be brought back."""
         ...
 
-    def system(self) -> SystemView:
-        """What this server is and has."""
-        ...
-
     def plugins(self) -> Sequence[PluginView]:
         """Every installed plugin, in the order they are shown."""
         ...
@@ -86,16 +83,19 @@ class Services(Protocol):
         """
         ...
 
-    def grants(self, name: str) -> GrantsView:
+    def grants(self, name: str, *, ahead: bool = False) -> GrantsView:
         """What a plugin was granted, what it has by that, and what it asks for.
 
+        :param ahead: whether a name is answered too of which nothing is known yet.
         :raises NotFound: when it is not installed and was granted nothing.
         """
         ...
 
-    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
+    def grant(self, name: str, raw: Mapping[str, object], revision: int | None = None) -> GrantsView:
         """Put grants, as the API takes them, in the place of those the plugin has.
 
+        :param revision: of the grants that these are to take the place of; None: of any.
+        :raises Outdated: when there are others by now. Nothing is changed.
         :raises InvalidRequest: when no plugin can have that name.
         :raises InvalidGrants: with every fault, or with why the plugin does not start with them. Nothing is changed.
         """
@@ -147,6 +147,26 @@ class Services(Protocol):
         """
         ...
 
+    def again(self, install_id: str, *, force_overwrite: bool | None = None) -> tuple[Upload, InstallOptions]:
+        """What an install or a check looked at that did not succeed, given out once to be submitted.
+
+        :raises CadenceError: when there is no such install, it did not fail, or its archive is not here any more.
+        """
+        ...
+
+    def installs(
+        self, limit: int, *, after: str | None = None, name: str | None = None, state: InstallState | None = None
+    ) -> Sequence[InstallView]:
+        """The latest installs and checks, newest first.
+
+        :param after: only those that began before the one with this id.
+        """
+        ...
+
+    def incoming(self) -> Sequence[IncomingUpload]:
+        """The uploads that are coming in."""
+        ...
+
     def compare(self, name: str, old: str, new: str) -> Comparison:
         """What is different between two installed versions.
 
@@ -158,36 +178,43 @@ class Services(Protocol):
         """What is different in one of their files. Raises as :meth:`compare`, and when neither has it."""
         ...
 
-    def activate(self, name: str, version: str) -> SwitchedView:
+    def activate(self, name: str, version: str, *, expected: Expected) -> SwitchedView:
         """Have an installed version answer, also one that was taken back.
 
+        :param expected: what whoever decides has seen.
+        :raises Outdated: when that is not so any more; nothing is done then. So do the others.
         :raises CadenceError: when it is not installed or does not load. What answers stays.
         """
         ...
 
-    def roll_back(self, name: str) -> SwitchedView:
+    def roll_back(self, name: str, expected: Expected) -> SwitchedView:
         """Have the version answer that was active before. Raises as :meth:`activate`, and when there is none."""
         ...
 
-    def pin(self, name: str) -> SwitchedView:
-        """Keep the active version, whatever is uploaded or fails."""
+    def pin(self, name: str, version: str | None, expected: Expected) -> SwitchedView:
+        """Keep the active version, or another, whatever is uploaded or fails. Raises as :meth:`activate`."""
         ...
 
-    def unpin(self, name: str) -> SwitchedView:
+    def unpin(self, name: str, expected: Expected) -> SwitchedView:
         """Let a higher version that is uploaded take over again."""
         ...
 
-    def disable(self, name: str) -> SwitchedView:
+    def disable(self, name: str, expected: Expected) -> SwitchedView:
         """Have nothing of a plugin run."""
         ...
 
-    def enable(self, name: str) -> SwitchedView:
+    def enable(self, name: str, expected: Expected) -> SwitchedView:
         """Have a plugin answer again. Raises as :meth:`activate`."""
         ...
 
-    def delete(self, ref: PluginRef) -> str | None:
+    def successor(self, ref: PluginRef) -> str | None:
+        """The version that would answer if this one was deleted now; None where that changes nothing."""
+        ...
+
+    def delete(self, ref: PluginRef, expected: Expected = ANYTHING) -> str | None:
         """Take one version out. Returns the version that answers in its place.
 
+        :raises Outdated: when it does not stand as expected; it stays then.
         :raises CadenceError: when it is not there or cannot be removed.
         """
         ...
@@ -200,16 +227,19 @@ class Services(Protocol):
         """One version that was deleted and can be brought back, None where it cannot."""
         ...
 
-    def restore(self, ref: PluginRef) -> Restored:
+    def restore(self, ref: PluginRef, install_id: str | None = None) -> Restored:
         """Bring a deleted version back.
 
+        :param install_id: of the deleted install that is meant.
         :raises CadenceError: when it cannot be.
         """
         ...
 
-    def health(self, name: str) -> HealthHistory:
-        """How a plugin stands, with its latest checks. Wakes nothing.
+    def health(self, name: str, before: int | None = None, limit: int = 50) -> HealthHistory:
+        """How a plugin stands, with its latest checks and the calls of the last hour. Wakes nothing.
 
+        :param before: only checks with a lower number than this.
+        :param limit: so many checks at most.
         :raises NotFound: when it is not installed.
         """
         ...
@@ -220,10 +250,6 @@ class Services(Protocol):
 
     def self_test(self, name: str) -> SelfTestView:
         """Run the examples of a plugin's tools. Raises as a call of a tool does."""
-        ...
-
-    def history(self, name: str) -> Sequence[HistoryEntry]:
-        """What happened to a plugin, newest first."""
         ...
 
     def log(self, name: str, asked: LogQuestion) -> LogPage:

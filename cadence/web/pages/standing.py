@@ -10,8 +10,9 @@ from flask import render_template
 from msgspec import Struct, structs
 
 from cadence.errors import CadenceError
-from cadence.web.pages.accounts import told
 from cadence.web.pages.fragments import tag_of
+from cadence.web.pages.health_fields import health_fields
+from cadence.web.pages.history_fields import history_fields
 from cadence.web.pages.services import services
 from cadence.web.pages.tabs import Tab
 from cadence.web.present import HealthView, PluginView
@@ -66,11 +67,12 @@ def _versions(plugin: PluginView) -> dict[str, Any]:
 
 
 def _health(plugin: PluginView) -> dict[str, Any]:
-    return {"health": services().health(plugin.name)}
+    return health_fields(plugin.name)
 
 
 def _history(plugin: PluginView) -> dict[str, Any]:
-    return {"history": told(services().history(plugin.name))}
+    fields = history_fields(plugin.name)
+    return fields | {"address": fields["history"].address}
 
 
 _SECTIONS = {"versions": _versions, "health": _health, "history": _history}

@@ -102,7 +102,7 @@ def test_a_check_says_what_would_change_and_is_confirmed(client: FlaskClient, pa
     assert (answer.status_code, answer.get_json()["details"]["previous_version"]) == (201, "1.0.0")
     assert call(client, arguments={"a": "x", "c": 1}).get_json()["result"] == "x1"
     assert client.get(f"/api/v1/installs/{details['install_id']}").get_json()["install"]["confirmable"] is False
-    assert "upload the archive again" in refused(client.post(confirm), 410, "Checked archive not kept")
+    assert "upload it again" in refused(client.post(confirm), 410, "Archive not kept")
 
 
 def test_a_check_of_what_is_installed_is_confirmed_with_force(client: FlaskClient) -> None:
@@ -133,13 +133,13 @@ def test_what_cannot_be_confirmed_is_refused_in_words(client: FlaskClient, parts
     check_id = validate(client).get_json()["details"]["install_id"]
     answer = client.post(f"/api/v1/installs/{check_id}/confirm", data={"activate": "perhaps"})
     assert "activate must be true or false" in refused(answer, 400, "Invalid request")
-    assert parts.serving.installer.checked.has(check_id), "a request in error does not use it up"
+    assert parts.serving.installer.kept.has(check_id), "a request in error does not use it up"
 
 
 def test_a_check_of_another_process_cannot_be_confirmed_here(client: FlaskClient, parts: Parts) -> None:
     check_id = validate(client).get_json()["details"]["install_id"]
-    parts.serving.installer.checked.close()
-    assert "by the server process that checked it" in refused(
-        client.post(f"/api/v1/installs/{check_id}/confirm"), 410, "Checked archive not kept"
+    parts.serving.installer.kept.close()
+    assert "by the server process that looked at it" in refused(
+        client.post(f"/api/v1/installs/{check_id}/confirm"), 410, "Archive not kept"
     )
     assert upload(client).status_code == 201

@@ -5,18 +5,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from cadence.history import Activation, ActivationCause, Event, EventKind, PluginState
+from cadence.history import ActivationCause, EventKind, PluginState
 from cadence.model import HealthReport, PluginRef, VersionRecord
 from cadence.runtime.slot import LivePlugin
 from cadence.runtime.tally import NO_CALLS
+from cadence.web.history_views import ACTIVATION_LABELS, EVENT_LABELS, TOPICS
 from cadence.web.present import STATUS_LABELS
-from cadence.web.version_views import (
-    ACTIVATION_LABELS,
-    EVENT_LABELS,
-    HEALTH_STATES,
-    history_of,
-    standing_of,
-)
+from cadence.web.version_views import HEALTH_STATES, standing_of
 from tests.storage.house import record_of
 
 STATE = PluginState("demo", "1.0.0")
@@ -86,35 +81,5 @@ def test_there_are_words_for_everything() -> None:
     assert HEALTH_STATES.keys() == STATUS_LABELS.keys()
 
 
-def test_a_change_that_both_tell_of_is_in_the_history_once_with_the_words_of_the_event() -> None:
-    changes = [
-        Activation("1.0.0", "2.0.0", ActivationCause.ROLLBACK, at(3)),
-        Activation("2.0.0", "1.0.0", ActivationCause.ACTIVATE, at(2.5)),
-        Activation("1.0.0", "2.0.0", ActivationCause.ROLLBACK, at(2)),
-    ]
-    events = [
-        Event(3, "demo", "1.0.0", EventKind.ROLLED_BACK, at(3.001), "third"),
-        Event(2, "demo", "2.0.0", EventKind.ACTIVATED, at(2.501), "second"),
-        Event(1, "demo", "1.0.0", EventKind.ROLLED_BACK, at(2.001), "first"),
-    ]
-    told = [(entry.kind, entry.version, entry.words) for entry in history_of(changes, events, 10)]
-    assert told == [("rollback", "1.0.0", "third"), ("activate", "2.0.0", "second"), ("rollback", "1.0.0", "first")]
-
-
-def test_what_only_one_of_them_tells_is_in_the_history_too() -> None:
-    changes = [
-        Activation(None, "1.0.0", ActivationCause.FALLBACK, at(9), "1.0.0 was deleted."),
-        Activation("1.0.0", None, ActivationCause.INSTALL, at(1)),
-    ]
-    events = [
-        Event(2, "demo", "1.0.0", EventKind.CRASHED, at(5), "It crashed."),
-        Event(1, "demo", "1.0.0", EventKind.ACTIVATED, at(4), "Once more."),
-    ]
-    entries = history_of(changes, events, 10)
-    assert [(entry.label, entry.words) for entry in entries] == [
-        ("No version active any more", "1.0.0 was deleted."),
-        ("Crashed", "It crashed."),
-        ("Activated", "Once more."),
-        ("Installed and activated", ""),
-    ]
-    assert history_of(changes, events, 2) == entries[:2]
+def test_everything_that_can_happen_belongs_to_a_topic() -> None:
+    assert frozenset().union(*(topic.kinds for topic in TOPICS)) == {*ActivationCause, *EventKind}

@@ -120,15 +120,15 @@ def test_a_version_that_does_not_load_is_not_activated_and_the_other_answers_on(
         ({"version": None}, ["version is of the wrong kind: Expected `str`, got `null`."]),
         ({"version": ["1.0.0"]}, ["version is of the wrong kind: Expected `str`, got `array`."]),
         ({"version": "1.0.0", "pin": "yes"}, ["pin is of the wrong kind: Expected `bool`, got `str`."]),
-        ({"version": "1.0.0", "pim": True}, ["'pim' cannot be said here; what can is: version, pin."]),
+        ({"version": "1.0.0", "pim": True}, ["'pim' cannot be said here; what can is: version, pin, expected."]),
         (
             {"version": "1.0.0", **dict.fromkeys("fabcde")},
-            ["'a', 'b', 'c' and 3 more cannot be said here; what can is: version, pin."],
+            ["'a', 'b', 'c' and 3 more cannot be said here; what can is: version, pin, expected."],
         ),
         (
             {"pin": 1, "\x1b[31m": 2},
             [
-                r"'\x1b[31m' cannot be said here; what can is: version, pin.",
+                r"'\x1b[31m' cannot be said here; what can is: version, pin, expected.",
                 "version is missing.",
                 "pin is of the wrong kind: Expected `bool`, got `int`.",
             ],

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, cast
@@ -14,17 +14,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from cadence.config import SandboxMode
+from cadence.confirmation import NotKept
 from cadence.errors import CadenceError, NotFound, PluginExists
-from cadence.grants import parse_grants, plain_grants
 from cadence.intake.upload import UploadFile
 from cadence.model import (
     CheckOptions,
-    Grants,
     InstallKind,
     InstallOptions,
     InstallRecord,
     InstallState,
-    Limits,
     PluginRef,
     Stage,
     StageRecord,
@@ -36,18 +34,16 @@ from cadence.sandbox import Sandbox
 from cadence.storage.installs import InstallLine
 from cadence.web import htmx
 from cadence.web.api.rules import PluginName
+from cadence.web.incoming import IncomingUpload
 from cadence.web.install_views import CHECK_STAGES, InstallView, install_view
 from cadence.web.packages import Packages
 from cadence.web.pages import EXTENSION, pages, problem_page
 from cadence.web.present import (
     STATUS_LABELS,
-    GrantsShown,
-    GrantsView,
     PluginStatus,
     PluginView,
     ReloadedPlugin,
     ReloadView,
-    Requested,
     VersionView,
 )
 from cadence_sdk._runtime.report import Layer
@@ -57,6 +53,7 @@ from tests.web.pages.preview_logs import MadeUpLogs
 from tests.web.pages.preview_overview import MadeUpOverview
 from tests.web.pages.preview_system import MadeUpSystem
 from tests.web.pages.preview_tools import MadeUpTools
+from tests.web.pages.preview_usage import MadeUpUsage
 from tests.web.pages.preview_versions import MadeUpVersions, ago
 
 ROOT = Path(__file__).parents[3]
@@ -129,7 +126,9 @@ class PreviewRequest(HtmxAwareRequest):  # type: ignore[misc]  # its base has no
         return cast(IO[bytes], UploadFile(current_app.config["FOLDER"], MAX_UPLOAD_BYTES))
 
 
-class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, MadeUpLogs, MadeUpChat, MadeUpSystem):
+class MadeUpServices(
+    MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, MadeUpLogs, MadeUpChat, MadeUpSystem, MadeUpUsage
+):
     """Services without a server behind them. A running install moves on by one stage whenever it is asked for.
 
     What becomes of an upload is written in its name: ``broken`` fails with three faults, ``odd`` succeeds with
@@ -146,34 +145,18 @@ class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, Ma
         MadeUpLogs.__init__(self)
         MadeUpChat.__init__(self)
         MadeUpSystem.__init__(self)
+        MadeUpUsage.__init__(self)
         self.records: dict[str, InstallRecord] = {}
         self.shown: list[InstallView] = []
+        self.arriving: list[IncomingUpload] = []
+        #: Whether the archives of installs can be tried again.
+        self.keeps = True
         self.options: list[InstallOptions] = []
         self.reloaded = ReloadView(0, 0, 0)
         self.sandbox: Sandbox | None = Sandbox(SandboxMode.PREFER, LAYERS)
         self.failure: str | None = None
-        self.default_limits = Limits()
-        self.granted: dict[str, Grants] = {}
-        self.requested = Requested()
         self.said: list[str] = []
         self.brought: dict[PluginRef, Packages] = {}
-
-    def grants(self, name: str) -> GrantsView:
-        """What a plugin was granted in this run."""
-        grants = self.granted.get(self.plugin(name).name, Grants())
-        return GrantsView(
-            plugin_name=name,
-            grants=msgspec.convert(plain_grants(grants), GrantsShown),
-            limits=grants.limits(self.default_limits),
-            requested=self.requested,
-            in_force=True,
-            message=f"The worker of {name} that answers now runs with these.",
-        )
-
-    def grant(self, name: str, raw: Mapping[str, object]) -> GrantsView:
-        """Grant what the server's own validation lets through."""
-        self.granted[name] = parse_grants(raw, self.granted.get(self.plugin(name).name, Grants()))
-        return self.grants(name)
 
     def plugins(self) -> Sequence[PluginView]:
         """What is installed."""
@@ -181,7 +164,28 @@ class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, Ma
 
     def recent_installs(self) -> Sequence[InstallView]:
         """The installs of this run, newest first, then those it was given."""
-        return [install_view(record) for record in reversed(self.records.values())] + self.shown
+        return [install_view(record, kept=self.keeps) for record in reversed(self.records.values())] + self.shown
+
+    def installs(
+        self, limit: int, *, after: str | None = None, name: str | None = None, state: InstallState | None = None
+    ) -> Sequence[InstallView]:
+        """Those of them that are asked for."""
+        views = list(self.recent_installs())
+        if after is not None:
+            views = views[next((n for n, view in enumerate(views, 1) if view.id == after), 0) :]
+        return [view for view in views if name in (None, view.plugin_name) and state in (None, view.state)][:limit]
+
+    def incoming(self) -> Sequence[IncomingUpload]:
+        """What it was told."""
+        return self.arriving
+
+    def again(self, install_id: str, *, force_overwrite: bool | None = None) -> tuple[Upload, InstallOptions]:
+        """The same file once more."""
+        record = self.records[install_id]
+        if not self.keeps:
+            raise NotKept("It is gone; upload it again.")
+        upload = Upload("", record.filename, "0" * 64, 9, 0.1)
+        return upload, InstallOptions(force_overwrite=bool(force_overwrite))
 
     def submit(self, upload: Upload, options: InstallOptions) -> str:
         """Begin an install."""
@@ -235,7 +239,7 @@ class MadeUpServices(MadeUpVersions, MadeUpList, MadeUpOverview, MadeUpTools, Ma
             return next((view for view in self.shown if view.id == install_id), None)
         if record.state is InstallState.RUNNING and "stuck" not in record.filename:
             self.records[install_id] = self._moved_on(record)
-        return install_view(record)
+        return install_view(record, kept=self.keeps)
 
     def reload(self) -> ReloadView:
         """Return the result this was given."""

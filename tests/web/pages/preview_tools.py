@@ -13,11 +13,11 @@ class MadeUpTools:
     def __init__(self) -> None:
         self.called: list[tuple[str, str, Mapping[str, Any]]] = []
         self.answer: Any = None
-        self.failure: CadenceError | None = None
+        self.tool_failure: CadenceError | None = None
 
     def call(self, name: str, tool: str, args: Mapping[str, Any]) -> ToolResult:
         """Answer."""
         self.called.append((name, tool, args))
-        if self.failure is not None:
-            raise self.failure
+        if self.tool_failure is not None:
+            raise self.tool_failure
         return ToolResult(dict(args) if self.answer is None else self.answer, "1.0.0", 1.25)

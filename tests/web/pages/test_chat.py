@@ -545,32 +545,6 @@ def test_a_thread_beside_the_one_shown_is_deleted_and_that_one_stays(
     assert client.post("/chat/t2/delete", data=fields, headers=headers).headers["HX-Redirect"] == "/chat"
 
 
-# The graph on the System page
-
-
-def test_the_system_page_does_not_wait_for_the_graph(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MadeUpServices, "picture", None)
-    assert 'hx-get="/system/graph" hx-trigger="load"' in client.get("/system").text
-
-
-def test_the_graph_is_drawn_with_a_list_in_words(client: FlaskClient, services: MadeUpServices) -> None:
-    services.drawn = graph("math_plugin", "a_plugin_with_a_name_that_goes_on_and_on", left_out=2)
-    part = client.get("/system/graph", headers=HTMX).text
-    assert "<html" not in part
-    assert part.count('<g class="graph-box"') == 9
-    assert "with 2 agents</title>" in part
-    assert "<title>a_plugin_with_a_name_that_goes_on_and_on_agent</title>" in part
-    assert "<li>math_plugin: the agent math_plugin_agent with its tools</li>" in part
-    assert "2 more plugins are live." in part
-
-
-def test_the_graph_is_on_the_page_without_scripts(client: FlaskClient) -> None:
-    page = client.get("/system/graph").text
-    assert "<h1>System</h1>" in page
-    assert '<g class="graph-box"' in page
-    assert 'hx-get="/system/graph"' not in page
-
-
 # Words
 
 

@@ -135,8 +135,8 @@ def test_the_page_of_a_plugin_names_its_packages_its_interpreter_and_its_lock(
     services.installed[:] = [plugin(versions=(own,))]
     packages = Packages((("numpy", "2.1.0"), ("pydantic", "2.7.4")), ("pydantic<2.8 does not fit.",), "numpy==2.1.0\n")
     services.brought[PluginRef("math_plugin", "1.0.0")] = packages
-    page = client.get("/plugins/math_plugin").text
-    for words in ("numpy 2.1.0, pydantic 2.7.4", "In an interpreter of its own. pydantic&lt;2.8 does not fit."):
+    page = client.get("/plugins/math_plugin/packages").text
+    for words in ("2.1.0", "pydantic", "2.7.4", "In an interpreter of its own. pydantic&lt;2.8 does not fit."):
         assert words in page
     answer = client.get("/plugins/math_plugin/1.0.0/lock")
     assert answer.text == "numpy==2.1.0\n"

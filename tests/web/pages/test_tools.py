@@ -85,7 +85,7 @@ def test_what_cannot_be_read_is_said_at_its_field_and_nothing_is_called(
 
 
 def test_what_the_tool_says_of_an_argument_stands_at_its_field(client: FlaskClient, services: MadeUpServices) -> None:
-    services.failure = InvalidArguments("`amount`: Input should be less than 100")
+    services.tool_failure = InvalidArguments("`amount`: Input should be less than 100")
     answer = send(client, amount="200")
     assert answer.status_code == 422
     assert '<p class="field-error">Input should be less than 100</p>' in answer.text
@@ -98,7 +98,7 @@ def test_what_the_tool_says_of_an_argument_stands_at_its_field(client: FlaskClie
 def test_a_call_that_fails_is_said_in_words(
     client: FlaskClient, services: MadeUpServices, failure: Any, status: int
 ) -> None:
-    services.failure = failure
+    services.tool_failure = failure
     answer = send(client, amount="1")
     assert answer.status_code == status
     assert failure.message in answer.text

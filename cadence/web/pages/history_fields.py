@@ -1,0 +1,50 @@
+"""What the section of the history shows of the past of a plugin, by the address of the request."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from cadence.origin import OriginKind
+from cadence.web.history import asked_for
+from cadence.web.history_views import ORIGIN_LABELS, TOPICS, HistoryAsked
+from cadence.web.pages.history_services import history_services
+from cadence.web.pages.narrative import Told, told
+
+PAGE_ENTRIES = 50
+"""So many entries are shown at once."""
+
+
+class HistoryShown(Struct, frozen=True):
+    """What the section shows: the entries, and the filters with what there is to choose from.
+
+    ``older`` is the ``before`` of the page that follows, None where none does. ``kinds`` and ``origins`` are pairs of
+    what stands in the address and what it is called.
+    """
+
+    entries: tuple[Told, ...]
+    asked: HistoryAsked
+    older: str | None
+    versions: tuple[str, ...]
+    kinds: tuple[tuple[str, str], ...] = tuple((topic.key, topic.label) for topic in TOPICS)
+    origins: tuple[tuple[OriginKind, str], ...] = tuple(ORIGIN_LABELS.items())
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The address of what is shown, without where it begins."""
+        given = {"kind": self.asked.kind, "version": self.asked.version, "origin": self.asked.origin}
+        return {name: str(value) for name, value in given.items() if value is not None}
+
+    @property
+    def address(self) -> dict[str, str]:
+        """The address of what is shown."""
+        return self.query | ({"before": self.asked.before} if self.asked.before else {})
+
+
+def history_fields(name: str) -> dict[str, Any]:
+    """What the template takes, by the address of the request."""
+    asked = asked_for()
+    page = history_services().history(name, asked, PAGE_ENTRIES)
+    versions = list(history_services().history_versions(name))
+    if asked.version is not None and asked.version not in versions:
+        versions.append(asked.version)
+    return {"history": HistoryShown(tuple(told(page.entries)), asked, page.next, tuple(versions))}
