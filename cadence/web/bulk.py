@@ -1,17 +1,18 @@
 """What is done to several plugins at once: each by itself, and what came of each is told."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
 
 from cadence.errors import CadenceError, InvalidRequest
+from cadence.expectation import Expected
 from cadence.model import PluginRef
 from cadence.parts import Parts, Running
 from cadence.web.present import human_ms
 
 MOST_AT_ONCE = 100
-"""So many plugins can be chosen at once; it is more than a page of the list has."""
+"""So many plugins, or versions, can be chosen at once; it is more than a page of the list has."""
 
 
 class BulkAction(StrEnum):
@@ -72,14 +73,15 @@ class BulkServices:
 
         return _done(action, names, enable if action is BulkAction.ENABLE else disable)
 
-    def delete_all(self, refs: Sequence[PluginRef]) -> BulkView:
+    def delete_all(self, installs: Mapping[PluginRef, str]) -> BulkView:
         """Take out versions.
 
+        :param installs: the install of each that is meant: one that was replaced since is left alone.
         :raises InvalidRequest: when there is none, or too many.
         """
-        _require_some(refs)
-        by_name = {f"{ref.name} {ref.version}": ref for ref in refs}
-        return _done(BulkAction.DELETE, by_name, lambda words: self.running.remover.delete(by_name[words]))
+        _require_some(installs)
+        by_name = {f"{ref.name} {ref.version}": (ref, Expected(install_id=one)) for ref, one in installs.items()}
+        return _done(BulkAction.DELETE, by_name, lambda words: self.running.remover.delete(*by_name[words]))
 
     def _reloaded(self, names: Sequence[str]) -> BulkView:
         report = self.running.reconciler.reload(names)
@@ -97,7 +99,7 @@ class BulkServices:
         return _view(BulkAction.RELOAD, outcomes)
 
 
-def _require_some(chosen: Sequence[object]) -> None:
+def _require_some(chosen: Collection[object]) -> None:
     if not chosen:
         raise InvalidRequest("Choose the plugins first.", message="No plugin chosen")
     if len(chosen) > MOST_AT_ONCE:

@@ -70,13 +70,14 @@ class StageView(Struct, frozen=True):
 class FaultView(Struct, frozen=True):
     """One thing that was wrong: a sentence, and where known what is at fault and which stage found it.
 
-    Where ``culprit`` names a line of a file, ``line`` is what stands there.
+    Where ``culprit`` names a line of a file, ``line`` is what stands there. ``code`` is the stable name of the fault.
     """
 
     message: str
     culprit: str | None = None
     stage: str | None = None
     line: str | None = None
+    code: str | None = None
 
 
 class AddedPackage(Struct, frozen=True):
@@ -220,7 +221,8 @@ def _fault_views(outcome: Mapping[str, Any]) -> tuple[FaultView, ...]:
     faults = outcome.get("faults")
     if faults:
         return tuple(
-            FaultView(fault["message"], fault.get("culprit"), fault.get("stage"), fault.get("line")) for fault in faults
+            FaultView(fault["message"], fault.get("culprit"), fault.get("stage"), fault.get("line"), fault.get("code"))
+            for fault in faults
         )
     details = outcome.get("details") or ()
     sentences = (details,) if isinstance(details, str) else details

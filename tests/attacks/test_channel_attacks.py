@@ -326,7 +326,7 @@ def test_a_reply_to_another_call_reaches_that_plugins_caller_only_and_ends_the_w
 
 def _in_flight(house: House) -> int:
     """How many calls the worker of the plugin has been sent and not answered."""
-    worker = house.live_set._places.slot("demo_plugin").worker
+    worker = house.live_set.places.slot("demo_plugin").worker
     assert worker is not None
     return len(worker._channel._pending)
 

@@ -14,7 +14,7 @@ def test_what_changed_since_a_look_is_known_by_name() -> None:
     board.put("b", "asleep")
     board.put("a", None)
     later = board.since(first.number)
-    assert later.names == {"a", "b"}
+    assert later.names == frozenset({"a", "b"})
     assert (board.get("a"), board.get("b")) == (None, "asleep")
     assert board.since(later.number).names == frozenset()
 

@@ -33,8 +33,8 @@ def services(app: Flask) -> PluginServices:
     return found
 
 
-def install(client: FlaskClient, name: str, version: str = "1.0.0", **options: str) -> None:
-    archive = archive_bytes(plugin_files(name, version, **options))
+def install(client: FlaskClient, name: str, version: str = "1.0.0", description: str = "A plugin") -> None:
+    archive = archive_bytes(plugin_files(name, version, description=description))
     assert upload(client, archive, f"{name}-{version}.zip").status_code == 201
 
 

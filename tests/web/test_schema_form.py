@@ -1,6 +1,7 @@
 """Forms made from JSON schemas, and what they are filled with."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from cadence.web.schema_form import MOST_FIELDS, Field, arguments_of, form_of, json_arguments, texts_of
 
 
-def field_of(part: Any, *, required: bool = True, **root: Any) -> Field:
-    schema = {"type": "object", "properties": {"a": part}, "required": ["a"] if required else [], **root}
+def field_of(part: Any, *, required: bool = True, root: Mapping[str, Any] | None = None) -> Field:
+    schema = {"type": "object", "properties": {"a": part}, "required": ["a"] if required else [], **(root or {})}
     (field,) = form_of(schema).fields
     return field
 
@@ -50,7 +51,7 @@ def test_what_may_be_null_is_a_field_of_the_other_kind(part: Any) -> None:
 
 
 def test_references_within_the_schema_are_followed() -> None:
-    field = field_of({"$ref": "#/$defs/Unit"}, **{"$defs": {"Unit": {"enum": ["m", "km"], "title": "Unit"}}})
+    field = field_of({"$ref": "#/$defs/Unit"}, root={"$defs": {"Unit": {"enum": ["m", "km"], "title": "Unit"}}})
     assert [choice.label for choice in field.choices] == ["m", "km"]
     assert arguments_of([field], {"a": '"km"'}).values == {"a": "km"}
 
@@ -93,7 +94,7 @@ def test_all_arguments_as_json_have_to_be_an_object(text: str) -> None:
 
 
 _VALUES = {
-    "text": ({"type": "string"}, st.text(alphabet=st.characters(exclude_characters="\r", exclude_categories=("Cs",)))),
+    "text": ({"type": "string"}, st.text(alphabet=st.characters(exclude_characters="\r", exclude_categories=["Cs"]))),
     "number": ({"type": "number"}, st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**30), 10**30)),
     "integer": ({"type": "integer"}, st.integers(-(10**200), 10**200)),
     "boolean": ({"type": "boolean"}, st.booleans()),
@@ -101,7 +102,7 @@ _VALUES = {
     "numbers": ({"type": "array", "items": {"type": "integer"}}, st.lists(st.integers())),
     "lines": (
         {"type": "array", "items": {"type": "string"}},
-        st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=("Cs",)), min_size=1)),
+        st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)),
     ),
     "nested": (
         {"type": "object"},
@@ -171,7 +172,7 @@ def test_any_schema_comes_to_some_form_and_any_text_to_arguments(schema: Any, te
 )
 def test_what_no_field_can_be_made_for_is_written_as_json(part: Any) -> None:
     loop = {"Loop": {"anyOf": [{"$ref": "#/$defs/Loop"}, {"type": "null"}]}}
-    assert field_of(part, **{"$defs": loop}).kind == "json"
+    assert field_of(part, root={"$defs": loop}).kind == "json"
 
 
 def test_more_arguments_than_fields_are_written_as_json() -> None:

@@ -53,10 +53,10 @@ def _chosen() -> list[str]:
     return names
 
 
-def _doomed() -> list[PluginRef]:
-    """The versions that the confirmation named: ``name version``; neither has a space in it."""
-    pairs = (ref.partition(" ") for ref in request.form.getlist("version"))
-    return [PluginRef(name, version) for name, _, version in pairs]
+def _doomed() -> dict[PluginRef, str]:
+    """The versions that the confirmation named, each with its install: ``name version install``, without blanks."""
+    named = [text.split(" ") for text in request.form.getlist("version")]
+    return {PluginRef(*text[:2]): text[2] for text in named if len(text) == 3}
 
 
 def _plugins(names: list[str]) -> list[PluginView]:

@@ -68,8 +68,8 @@ class Services(Protocol):
         """
         ...
 
-    def delete_all(self, refs: Sequence[PluginRef]) -> BulkView:
-        """Take out versions. Raises as :meth:`switch_all`."""
+    def delete_all(self, installs: Mapping[PluginRef, str]) -> BulkView:
+        """Take out versions, each if it is still that install. Raises as :meth:`switch_all`."""
         ...
 
     def install_bytes(self, filename: str, archive: bytes) -> str:

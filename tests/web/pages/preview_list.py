@@ -1,7 +1,7 @@
 """The list of plugins, and what is done to several of them, without a server behind it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cadence.errors import InvalidRequest
 from cadence.model import PluginRef
@@ -42,14 +42,14 @@ class MadeUpList:
         known = {view.name for view in self.installed}
         return BulkView(action, tuple(_outcome(name, name in known) for name in names))
 
-    def delete_all(self, refs: Sequence[PluginRef]) -> BulkView:
+    def delete_all(self, installs: Mapping[PluginRef, str]) -> BulkView:
         """Take out those that are there."""
-        self.bulk.append((BulkAction.DELETE, tuple(f"{ref.name} {ref.version}" for ref in refs)))
-        names = {ref.name for ref in refs}
+        self.bulk.append((BulkAction.DELETE, tuple(f"{ref.name} {ref.version}" for ref in installs)))
+        names = {ref.name for ref in installs}
         known = {view.name for view in self.installed}
         self.installed[:] = [view for view in self.installed if view.name not in names]
         return BulkView(
-            BulkAction.DELETE, tuple(_outcome(f"{ref.name} {ref.version}", ref.name in known) for ref in refs)
+            BulkAction.DELETE, tuple(_outcome(f"{ref.name} {ref.version}", ref.name in known) for ref in installs)
         )
 
     def _row(self, view: PluginView) -> ListedPlugin:

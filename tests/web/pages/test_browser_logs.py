@@ -20,7 +20,7 @@ def is_at_the_end(page: Page) -> bool:
 
 def test_a_log_is_followed_until_the_reader_scrolls_up(services: MadeUpServices, open_page: OpenPage) -> None:
     write(services, *(f"line {number}" for number in range(150)))
-    page = open_page("/plugins/math_plugin")
+    page = open_page("/plugins/math_plugin/logs")
     log = page.locator("#log-lines")
     expect(log.get_by_text("line 149", exact=True)).to_be_visible()
     assert is_at_the_end(page)
@@ -65,7 +65,7 @@ def test_a_log_that_is_followed_for_long_does_not_grow_without_end(
 def test_without_scripts_a_log_is_read_page_by_page(services: MadeUpServices, open_page: OpenPage) -> None:
     write(services, "one")
     page = open_page("/plugins/math_plugin", java_script_enabled=False)
-    page.get_by_role("link", name="Open on its own page").click()
+    page.get_by_role("link", name="Log", exact=True).click()
     write(services, "two")
     page.get_by_role("link", name="Next lines").click()
     expect(page.locator(".log-text")).to_have_text(["two"])

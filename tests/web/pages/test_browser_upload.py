@@ -39,7 +39,7 @@ def test_a_chosen_file_is_installed_and_the_list_shows_it_by_itself(open_page: O
     choose(page, file("new_plugin-2.0.0.zip"))
     expect(page.get_by_role("list", name="Files to upload")).to_contain_text("new_plugin-2.0.0.zip")
     send(page)
-    row = page.locator("#installs .install")
+    row = page.locator(".installs .install")
     expect(row).to_contain_text("new_plugin 2.0.0 is installed and answers now.")
     expect(row.locator(".stages [data-state=done]")).to_have_count(8)
     expect(row).to_contain_text("1.8 s")
@@ -53,7 +53,7 @@ def test_a_dropped_file_is_installed(open_page: OpenPage, services: MadeUpServic
     expect(page.get_by_role("list", name="Files to upload")).to_contain_text("9 bytes")
     expect(page.locator("body")).not_to_have_class("dragging")
     send(page)
-    expect(page.locator("#installs")).to_contain_text("dropped 1.0 is installed and answers now.")
+    expect(page.locator(".installs")).to_contain_text("dropped 1.0 is installed and answers now.")
     assert [record.filename for record in services.records.values()] == ["dropped-1.0.zip"]
 
 
@@ -62,7 +62,7 @@ def test_several_files_are_installed_side_by_side_and_one_failure_stays_one(open
     choose(page, file("a-1.0.zip"), file("broken-1.0.0.zip"))
     drop(page, [("odd-1.0.zip", 5)])
     send(page)
-    rows = page.locator("#installs .install")
+    rows = page.locator(".installs .install")
     expect(rows).to_have_count(3)
     expect(rows.filter(has_text="a-1.0.zip")).to_contain_text("a 1.0 is installed")
     expect(rows.filter(has_text="odd-1.0.zip")).to_contain_text("2 warnings.")
@@ -76,12 +76,12 @@ def test_force_overwrite_replaces_what_was_refused(open_page: OpenPage, services
     page = open_page()
     choose(page, file("twice-1.0.zip"))
     send(page)
-    expect(page.locator("#installs")).to_contain_text("Plugin already exists")
-    expect(page.locator("#installs")).to_contain_text("check Force overwrite and upload it again")
+    expect(page.locator(".installs")).to_contain_text("Plugin already exists")
+    expect(page.locator(".installs")).to_contain_text("check Force overwrite and upload it again")
     choose(page, file("twice-1.0.zip"))
     page.get_by_label("Force overwrite").check()
     send(page)
-    expect(page.locator("#installs")).to_contain_text("twice 1.0 is installed")
+    expect(page.locator(".installs")).to_contain_text("twice 1.0 is installed")
     assert services.options[-1].force_overwrite
 
 
@@ -127,7 +127,7 @@ def test_an_upload_can_be_cancelled_on_its_way_and_tried_again(open_page: OpenPa
     page.route("**/plugins/upload", lambda route: held.append(route))
     choose(page, file("slow-1.0.zip"))
     send(page)
-    row = page.locator("#installs .install")
+    row = page.locator(".installs .install")
     expect(row.get_by_role("progressbar")).to_be_attached()
     row.get_by_role("button", name="Cancel").click()
     expect(row).to_contain_text("Cancelled. Nothing was installed.")
@@ -143,14 +143,14 @@ def test_a_waiting_upload_can_be_cancelled_without_touching_the_others(open_page
     page.route("**/plugins/upload", lambda route: held.append(route))
     choose(page, file("a-1.0.zip"), file("b-1.0.zip"), file("c-1.0.zip"))
     send(page)
-    waiting = page.locator("#installs .install").filter(has_text="c-1.0.zip")
+    waiting = page.locator(".installs .install").filter(has_text="c-1.0.zip")
     expect(waiting).to_contain_text("Waiting for its turn")
     waiting.get_by_role("button", name="Cancel").click()
     expect(waiting).to_contain_text("Cancelled. Nothing was sent.")
     for route in held:
         route.continue_()
     for name in ("a", "b"):
-        expect(page.locator("#installs")).to_contain_text(f"{name} 1.0 is installed")
+        expect(page.locator(".installs")).to_contain_text(f"{name} 1.0 is installed")
 
 
 def test_a_broken_connection_is_said_in_words(open_page: OpenPage) -> None:
@@ -158,7 +158,7 @@ def test_a_broken_connection_is_said_in_words(open_page: OpenPage) -> None:
     page.route("**/plugins/upload", lambda route: route.abort("connectionreset"))
     choose(page, file("a-1.0.zip"))
     send(page)
-    expect(page.locator("#installs")).to_contain_text("The connection broke before the server answered.")
+    expect(page.locator(".installs")).to_contain_text("The connection broke before the server answered.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
@@ -167,7 +167,7 @@ def test_a_refusal_by_the_server_stands_where_the_progress_stood(open_page: Open
     page.evaluate("document.querySelector('#upload-form').dataset.maxBytes = 1e9")
     choose(page, file("huge-1.0.zip", MAX_UPLOAD_BYTES + 1))
     send(page)
-    row = page.locator("#installs .install")
+    row = page.locator(".installs .install")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("huge-1.0.zip")
     expect(row).to_contain_text("Upload too large")
@@ -178,7 +178,7 @@ def test_an_error_that_is_not_one_of_our_pages_is_said_too(open_page: OpenPage) 
     page.route("**/plugins/upload", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     choose(page, file("a-1.0.zip"))
     send(page)
-    expect(page.locator("#installs")).to_contain_text("The server refused the file (error 502).")
+    expect(page.locator(".installs")).to_contain_text("The server refused the file (error 502).")
 
 
 def test_the_upload_can_be_done_by_keyboard_alone(open_page: OpenPage) -> None:
@@ -192,7 +192,7 @@ def test_the_upload_can_be_done_by_keyboard_alone(open_page: OpenPage) -> None:
     expect(page.get_by_label("Force overwrite")).to_be_checked()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#installs")).to_contain_text("keys 1.0 is installed")
+    expect(page.locator(".installs")).to_contain_text("keys 1.0 is installed")
 
 
 def test_without_a_file_the_form_says_what_is_missing(open_page: OpenPage) -> None:
@@ -210,7 +210,7 @@ def test_an_install_that_runs_is_followed_on_a_page_that_is_opened_later(
     send(page)
     expect(page.locator("#installs [data-state=running]").first).to_be_visible()
     later = open_page()
-    row = later.locator("#installs .install")
+    row = later.locator(".installs .install")
     expect(row).to_contain_text("Receiving the file")
     record = services.records["0001"]
     services.records["0001"] = type(record)(
@@ -223,9 +223,9 @@ def test_an_install_the_server_forgot_is_not_asked_for_for_ever(open_page: OpenP
     page = open_page()
     choose(page, file("stuck-1.0.zip"))
     send(page)
-    expect(page.locator("#installs")).to_contain_text("Receiving the file")
+    expect(page.locator(".installs")).to_contain_text("Receiving the file")
     services.records.clear()
-    expect(page.locator("#installs")).to_contain_text("does not know this install any more")
+    expect(page.locator(".installs")).to_contain_text("does not know this install any more")
     expect(page.locator("#installs [hx-get]")).to_have_count(0)
 
 

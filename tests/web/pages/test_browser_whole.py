@@ -103,7 +103,7 @@ def test_what_is_granted_on_the_page_is_what_the_plugin_has(open_page: OpenPage,
         return client.post("/api/v1/plugins/demo_plugin/tools/token").get_json().get("result")
 
     assert token() == "none"
-    page = open_page("/plugins/demo_plugin", allowed=("422",))
+    page = open_page("/plugins/demo_plugin/permissions", allowed=("422",))
     page.get_by_label("Name", exact=True).fill("TOKEN")
     page.get_by_label("Value", exact=True).fill("of the page")
     page.get_by_label("Memory").fill("lots")
@@ -153,7 +153,7 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
         body = client.post("/api/v1/plugins/demo_plugin/tools/which").get_json()
         return bool(body.get("result") == version == body.get("plugin_version"))
 
-    page = open_page("/plugins/demo_plugin")
+    page = open_page("/plugins/demo_plugin/versions")
 
     def press(name: str) -> None:
         page.get_by_role("button", name=name, exact=True).press("Enter")
@@ -167,10 +167,12 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     press("Roll back to 1.1.0")
     expect(heading).to_have_text("demo_plugin 1.1.0")
     assert answers("1.1.0")
+    page.get_by_role("link", name="Health", exact=True).press("Enter")
     press("Check now")
     expect(saved).to_contain_text("1.1.0 is healthy.")
     press("Test its tools")
     expect(page.get_by_role("list", name="Examples of the tools of demo_plugin 1.1.0")).to_contain_text("Passed")
+    page.get_by_role("link", name="Versions", exact=True).press("Enter")
     page.get_by_role("link", name="Delete demo_plugin 1.1.0").press("Enter")
     dialog = page.get_by_role("dialog", name="Delete demo_plugin 1.1.0?")
     expect(dialog).to_contain_text("1.0.0 takes its place.")
@@ -183,6 +185,7 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     expect(notice).to_be_focused()
     expect(heading).to_have_text("demo_plugin 1.1.0")
     assert answers("1.1.0")
+    page.get_by_role("link", name="History", exact=True).press("Enter")
     history = page.locator("#history")
     for words in ("1.0.0 was activated", "1.1.0 is active again", "1.1.0 was deleted", "1.1.0 was brought back"):
         expect(history).to_contain_text(words)

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Dialog, Page
 
 from tests.web.pages.hostile import hostile_services
 from tests.web.pages.preview import create_preview, serving
-from tests.web.pages.states import STATES, State
+from tests.web.pages.states import STATES
 
 _RUNS = ("onerror", "onload", "onmouseover", "onclick", "hx-on:click", "data-hostile", "style", "srcdoc")
 #: Pages that show little of a plugin, and those that a test of their own has.
@@ -113,8 +113,8 @@ def test_in_a_browser_nothing_of_it_happens(browser: Browser, address: str, path
         assert watch.of(page) == []
 
 
-@pytest.mark.parametrize("state", [state for state in STATES if state.name == "plugins-dialog"], ids=str)
-def test_what_is_swapped_in_is_text_too(browser: Browser, address: str, state: State) -> None:
+def test_what_is_swapped_in_is_text_too(browser: Browser, address: str) -> None:
+    state = next(state for state in STATES if state.name == "plugins-dialog")
     with browser.new_context() as context:
         page = context.new_page()
         watch = _Watch(page)
