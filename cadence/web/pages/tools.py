@@ -67,7 +67,7 @@ def call(name: str, tool: str) -> AnyResponse:
     shown = _fields(spec, texts, {**read.faults, **_faults_of(called, spec)}, called)
     if is_htmx():
         html = render_template("plugins/partials/tool.html", plugin=plugin, **shown)
-        return respond(html, status=called.status)
+        return respond(html, status=called.status, retarget="#tool", reswap="outerHTML")
     return tab_page(name, "tools", shown, status=called.status)
 
 

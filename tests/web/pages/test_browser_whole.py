@@ -191,6 +191,26 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
         expect(history).to_contain_text(words)
 
 
+def test_an_empty_server_installs_its_example_whose_tool_is_tried_and_whose_archive_is_had_again(
+    open_page: OpenPage, app: Flask
+) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Install this example").click()
+    expect(page.locator("#installs")).to_contain_text("greeter 1.0.0 is installed and answers now.")
+    page.locator("#row-greeter").get_by_role("link", name="greeter", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the archive").click()
+    offered = app.test_client().get("/plugins/sample.zip").data
+    assert (download.value.suggested_filename, download.value.path().read_bytes()) == ("greeter-1.0.0.zip", offered)
+    page.get_by_role("link", name="Tools", exact=True).click()
+    page.locator("#tool-field-1").fill("Ada")
+    page.get_by_role("button", name=re.compile("^Call ")).click()
+    expect(page.locator("#tool-result")).to_contain_text("Ada")
+    expect(page.locator("#tool-result")).to_contain_text("greeter 1.0.0 answered in")
+    page.get_by_role("link", name="History", exact=True).click()
+    expect(page.locator("#history")).to_contain_text("1.0.0 was installed and is active")
+
+
 def test_a_plugin_that_was_uploaded_answers_in_a_conversation(open_page: OpenPage, app: Flask) -> None:
     page = open_page()
     choose(page, example())
