@@ -113,7 +113,7 @@
     opened = [...target.querySelectorAll("details[open][id]")].map((details) => details.id);
     fallback = focused && target.dataset.refocus;
     spoken = target.dataset.spoken;
-    kept = [...target.querySelectorAll("[data-keep-scroll][id]")].map((one) => [one.id, one.scrollTop]);
+    kept = [...target.querySelectorAll("[data-keep-scroll][id]")].map((one) => [one.id, one.scrollTop, one.scrollLeft]);
   });
   document.addEventListener("htmx:afterSwap", (event) => {
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
@@ -124,7 +124,7 @@
       log.scrollTop = Math.min(top, log.scrollHeight);
     }
     scrolled = [];
-    for (const [id, top] of kept) document.getElementById(id)?.scrollTo({ top, behavior: "instant" });
+    for (const [id, top, left] of kept) document.getElementById(id)?.scrollTo({ top, left, behavior: "instant" });
     kept = [];
     announceIn(event.target);
     announceChange(event.target);
@@ -150,6 +150,11 @@
     if (focused.isConnected) focused.focus({ preventScroll: true });
     else if (row) $("summary, button, a", row)?.focus({ preventScroll: true });
   };
+
+  // Where the sections of a plugin do not fit beside one another, the one that is shown can be seen.
+  const tabs = $(".tabs");
+  const tab = tabs && $("[aria-current]", tabs);
+  if (tab) tabs.scrollLeft = tab.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
 
   // A log that is read at its end is followed as it grows; one that is read elsewhere stays where it is.
 

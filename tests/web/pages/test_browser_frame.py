@@ -208,3 +208,13 @@ def test_the_sample_that_is_offered_can_be_uploaded_as_it_is(open_page: OpenPage
     )
     page.get_by_role("button", name="Upload Plugin").click()
     expect(page.locator("#row-greeter")).to_be_visible()
+
+
+def test_on_a_phone_the_section_that_is_shown_is_in_sight(open_page: OpenPage, services: MadeUpServices) -> None:
+    page = open_page("/plugins/math_plugin/history", viewport={"width": 320, "height": 640})
+    current = page.get_by_role("navigation", name="Sections of math_plugin").get_by_role("link", name="History")
+    expect(current).to_be_in_viewport(ratio=1)
+    services.change("math_plugin", pinned=True)
+    page.evaluate("htmx.trigger(document.body, 'plugins-changed')")
+    expect(page.get_by_text("Pinned")).to_be_visible()
+    expect(current).to_be_in_viewport(ratio=1)
