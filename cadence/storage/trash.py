@@ -77,11 +77,12 @@ class TrashIndex(ActivationIndex):
             self.raise_generation()
         return fallback
 
-    def deleted_versions(self, name: str | None = None) -> list[DeletedVersion]:
-        """What can be brought back, of one plugin or of all, what was deleted last first."""
+    def deleted_versions(self, name: str | None = None, limit: int | None = None) -> list[DeletedVersion]:
+        """What can be brought back, of one plugin or of all, what was deleted last first; at most so many."""
         rows = self.database.rows(
-            "SELECT * FROM deleted WHERE (?1 IS NULL OR name = ?1) AND expires_at > ?2 ORDER BY deleted_at DESC",
-            *(name, utc_now()),
+            "SELECT * FROM deleted WHERE (?1 IS NULL OR name = ?1) AND expires_at > ?2 "
+            "ORDER BY deleted_at DESC LIMIT ?3",
+            *(name, utc_now(), -1 if limit is None else limit),
         )
         return [_deleted_version(row) for row in rows]
 

@@ -113,9 +113,9 @@ class VersionServices:
         """Bring a deleted version back. Raises as :meth:`Remover.restore`."""
         return self.running.remover.restore(ref, install_id)
 
-    def deleted(self, name: str | None = None) -> list[DeletedView]:
-        """What was deleted and can be brought back, of one plugin or of all, the latest first."""
-        return [deleted_view(one) for one in self._parts.index.deleted_versions(name)]
+    def deleted(self, name: str | None = None, limit: int | None = None) -> list[DeletedView]:
+        """What was deleted and can be brought back, of one plugin or of all, the latest first; at most so many."""
+        return [deleted_view(one) for one in self._parts.index.deleted_versions(name, limit)]
 
     def deleted_version(self, ref: PluginRef) -> DeletedView | None:
         """One version that was deleted and can be brought back, None where it cannot."""

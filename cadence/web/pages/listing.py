@@ -77,7 +77,10 @@ def address_of(question: ListQuestion, endpoint: str = "pages.plugins") -> str:
 
 
 def list_fields(page: ListPage, deleted: Sequence[DeletedView]) -> dict[str, Any]:
-    """What the templates of the list take."""
+    """What the templates of the list take.
+
+    :param deleted: the latest, one more than are shown where there are more.
+    """
     question = page.question
     rows = [_row(plugin) for plugin in page.plugins]
     shown = tuple(deleted[:SHOWN_DELETED])
@@ -92,7 +95,7 @@ def list_fields(page: ListPage, deleted: Sequence[DeletedView]) -> dict[str, Any
         "before": address_of(structs.replace(question, page=question.page - 1)) if question.page > 1 else None,
         "after": address_of(structs.replace(question, page=question.page + 1)) if question.page < page.pages else None,
         "deleted": shown,
-        "more_deleted": len(deleted) - len(shown),
+        "more_deleted": len(deleted) > len(shown),
         "tag": tag,
     }
 

@@ -11,7 +11,7 @@ from cadence.web.downloads import lock_file
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.fragments import STOP_POLLING, conditional
 from cadence.web.pages.services import services
-from cadence.web.pages.standing import SECTION, Said, standing, standing_fields
+from cadence.web.pages.standing import SECTION, Said, standing, standing_fields, standing_html
 from cadence.web.pages.tabs import tab_of
 
 
@@ -33,17 +33,17 @@ def plugin_standing(name: str) -> AnyResponse:
     Once the plugin is gone it says so, and asks no more.
     """
     try:
-        html, tag = standing(name, tab_of(request.args.get("tab", "")))
+        fields = standing_fields(services().plugin(name), tab_of(request.args.get("tab", "")))
     except NotFound:
         gone = render_template("plugins/partials/gone.html", name=name, deleted=services().deleted(name))
         return respond(gone, status=STOP_POLLING)
-    return conditional(html, tag)
+    return conditional(lambda: standing_html(fields), fields["tag"])
 
 
 def done(name: str, said: Said) -> AnyResponse:
     """Answer that something was done: to htmx with the part of the page that follows, else by leading back to it."""
     if is_htmx():
-        return respond(standing(name, tab_of(said.place), said)[0])
+        return respond(standing(name, tab_of(said.place), said))
     flash(" ".join((said.title, *said.sentences)), said.kind)
     return redirect(url_for(tab_of(said.place).endpoint, name=name), 303)
 
@@ -51,7 +51,7 @@ def done(name: str, said: Said) -> AnyResponse:
 def shown(name: str, said: Said, status: int = 200) -> AnyResponse:
     """Answer with the page or its part, and what was said in it: why nothing was done, or results to be read."""
     if is_htmx():
-        html, _ = standing(name, tab_of(said.place), said)
+        html = standing(name, tab_of(said.place), said)
         return respond(html, status=status, retarget=SECTION, reswap="outerHTML")
     return tab_page(name, said.place, said=said, status=status)
 

@@ -12,7 +12,7 @@ from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import DeleteForm, ReloadForm, UploadForm
 from cadence.web.pages.fragments import conditional
 from cadence.web.pages.installs import install_row, installs_fields
-from cadence.web.pages.listing import asked, list_fields
+from cadence.web.pages.listing import SHOWN_DELETED, asked, list_fields
 from cadence.web.pages.sample import SAMPLE_ARCHIVE, sample_archive
 from cadence.web.pages.services import services
 from cadence.web.present import PluginView, VersionView
@@ -97,7 +97,7 @@ def plugins_page(status: int = 200, **results: object) -> Response:
 
 
 def _listed() -> dict[str, Any]:
-    return list_fields(services().listed(asked()), services().deleted())
+    return list_fields(services().listed(asked()), services().deleted(limit=SHOWN_DELETED + 1))
 
 
 def _confirmation(ref: PluginRef, refused: Outdated | None = None) -> AnyResponse:

@@ -219,8 +219,8 @@ class Services(Protocol):
         """
         ...
 
-    def deleted(self, name: str | None = None) -> Sequence[DeletedView]:
-        """What was deleted and can be brought back, of one plugin or of all, the latest first."""
+    def deleted(self, name: str | None = None, limit: int | None = None) -> Sequence[DeletedView]:
+        """What was deleted and can be brought back, of one plugin or of all, the latest first; at most so many."""
         ...
 
     def deleted_version(self, ref: PluginRef) -> DeletedView | None:

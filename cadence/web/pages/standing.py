@@ -4,6 +4,7 @@ It is a fragment that asks for itself, and what forms on it answer with. What an
 stands in the section in which it was asked for.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from flask import render_template
@@ -43,10 +44,14 @@ def essence(plugin: PluginView) -> PluginView:
     return structs.replace(plugin, calls=0, errors=0, last_called_at=None, health=HealthView())
 
 
-def standing(name: str, tab: Tab, said: Said | None = None) -> tuple[str, str]:
-    """The fragment as HTML, and its entity tag. Raises as :meth:`Services.plugin`."""
-    fields = standing_fields(services().plugin(name), tab, said)
-    return render_template("plugins/partials/standing.html", fragment=True, **fields), fields["tag"]
+def standing(name: str, tab: Tab, said: Said | None = None) -> str:
+    """The fragment as HTML. Raises as :meth:`Services.plugin`."""
+    return standing_html(standing_fields(services().plugin(name), tab, said))
+
+
+def standing_html(fields: Mapping[str, Any]) -> str:
+    """The fragment as HTML, of what its template takes."""
+    return render_template("plugins/partials/standing.html", fragment=True, **fields)
 
 
 def standing_fields(plugin: PluginView, tab: Tab, said: Said | None = None) -> dict[str, Any]:

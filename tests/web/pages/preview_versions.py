@@ -153,9 +153,9 @@ class MadeUpVersions:
                 return kept[0].version if kept and active_of(view) == ref.version else None
         raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
 
-    def deleted(self, name: str | None = None) -> list[DeletedView]:
+    def deleted(self, name: str | None = None, limit: int | None = None) -> list[DeletedView]:
         """What can be brought back."""
-        return [view for view, _ in reversed(self.trash.values()) if name in (None, view.name)]
+        return [view for view, _ in reversed(self.trash.values()) if name in (None, view.name)][:limit]
 
     def deleted_version(self, ref: PluginRef) -> DeletedView | None:
         """One of it."""

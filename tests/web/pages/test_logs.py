@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from cadence.runtime.log_lines import Level, Stream
+from cadence.web.logs import LogQuestion
 from cadence.web.pages.logs import log_time
 from tests.web.pages.preview import MadeUpServices
 from tests.web.pages.preview_logs import log_line
@@ -25,7 +26,7 @@ def logged(services: MadeUpServices) -> None:
 
 def test_the_page_shows_the_last_lines_without_scripts(client: FlaskClient) -> None:
     page = client.get(PATH).text
-    assert "<h1>Log of math_plugin</h1>" in page
+    assert "<title>math_plugin: Log · Cadence</title>" in page
     assert '<p class="log-text">one</p>' in page
     assert "1.0.0 stderr" in page
     assert '<form class="log-form"' in page
@@ -104,10 +105,15 @@ def test_what_makes_no_sense_is_refused_on_a_page(client: FlaskClient) -> None:
     assert "level must be one of" in answer.text
 
 
-def test_the_page_of_a_plugin_has_its_log_and_reads_it_by_itself(client: FlaskClient) -> None:
-    page = client.get("/plugins/math_plugin").text
-    assert '<section id="logs"' in page
-    assert f'<div id="log" hx-get="{PATH}" hx-trigger="load"' in page
+def test_the_log_of_a_plugin_that_is_gone_has_a_page_as_long_as_it_is_kept(
+    client: FlaskClient, services: MadeUpServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = services.log("math_plugin", LogQuestion())
+    services.installed.clear()
+    monkeypatch.setattr(services, "log", lambda *_: page)
+    answer = client.get(PATH)
+    assert (answer.status_code, "It is not installed." in answer.text) == (200, True)
+    assert '<p class="log-text">one</p>' in answer.text
 
 
 def test_times_have_their_day_where_it_is_not_today() -> None:

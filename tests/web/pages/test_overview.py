@@ -91,7 +91,7 @@ def test_a_plugin_without_packages_says_so(client: FlaskClient) -> None:
     assert "It needs no packages beyond" in client.get("/plugins/math_plugin/packages").text
 
 
-@pytest.mark.parametrize("section", ["", "/packages", "/tools", "/versions", "/health", "/permissions", "/history"])
+@pytest.mark.parametrize("section", ["", "/packages", "/tools", "/versions", "/health", "/history"])
 def test_a_plugin_that_is_not_installed_has_no_page(client: FlaskClient, section: str) -> None:
     answer = client.get(f"/plugins/nobody{section}")
     assert answer.status_code == 404
