@@ -22,7 +22,7 @@ from cadence.runtime.slot import LivePlugin, LiveStatus
 from cadence.runtime.tally import NO_CALLS, TallyView
 from cadence.storage.index import Index
 from cadence.storage.listing import PluginLine
-from cadence.web.listing import PAGE_PLUGINS, ListedPlugin, ListPage, ListQuestion, Sort
+from cadence.web.listing import PAGE_PLUGINS, Answering, ListedPlugin, ListPage, ListQuestion, Sort
 from cadence.web.present import STATUS_LABELS, PluginStatus
 from cadence.web.version_views import standing_of, taken_back_words
 
@@ -41,6 +41,8 @@ _URGENT_FIRST: tuple[PluginStatus, ...] = (
     *("live", "asleep", "stopped", "disabled"),
 )
 _URGENCY = {status: place for place, status in enumerate(_URGENT_FIRST)}
+#: What sleeps or starts answers too, once it is awake.
+_CAN_ANSWER: frozenset[PluginStatus] = frozenset({"live", "degraded", "asleep", "starting"})
 #: Sorted by these the list changes with every call; by the others only when something happens to a plugin.
 _BY_CALLS = frozenset({Sort.CALLED, Sort.CALLS, Sort.ERRORS})
 
@@ -95,6 +97,19 @@ class Catalogue:
             measuring = self._memory.begin()
             listed = tuple(self._listed(self._lines[name], live_set.plugin(name), measuring) for name in names)
             return structs.replace(page, question=structs.replace(question, page=number), plugins=listed)
+
+    def names(self) -> frozenset[str]:
+        """Every installed plugin."""
+        with self._guard:
+            self._catch_up(self._live_set().places.board)
+            return frozenset(self._lines)
+
+    def answering(self) -> list[Answering]:
+        """The plugins that can answer a call, perhaps after a while, by name."""
+        with self._guard:
+            self._catch_up(self._live_set().places.board)
+            found = ((line, self._statuses[line.name]) for line in self._lines.values())
+            return [Answering(line.name, line.active_version or "") for line, status in found if status in _CAN_ANSWER]
 
     def _catch_up(self, board: Board[LiveStatus]) -> None:
         """Learn what changed since the last question: of plugins that stand otherwise, and of all once one decided."""

@@ -65,6 +65,13 @@ class ListedPlugin(Struct, frozen=True):
         return self.status in ("live", "degraded")
 
 
+class Answering(Struct, frozen=True):
+    """A plugin that can answer, and its active version."""
+
+    name: str
+    version: str
+
+
 class ListPage(Struct, frozen=True):
     """A page of the list. ``question`` is what it answers, with a page there is.
 

@@ -27,7 +27,7 @@ from cadence.web.chat import ChatServices
 from cadence.web.grants import grants_view, requested, require_known, shown_version, standing, view_ahead
 from cadence.web.history import HistoryServices
 from cadence.web.installs import InstallServices
-from cadence.web.listing import ListPage, ListQuestion
+from cadence.web.listing import Answering, ListPage, ListQuestion
 from cadence.web.logs import LogServices
 from cadence.web.overview import OverviewServices
 from cadence.web.packages import EnvironmentView, Packages, environment_views, packages_of
@@ -102,6 +102,14 @@ class PluginServices(
     def listed(self, question: ListQuestion) -> ListPage:
         """A page of the list of plugins."""
         return self._catalogue.page(question)
+
+    def names(self) -> frozenset[str]:
+        """Every installed plugin."""
+        return self._catalogue.names()
+
+    def answering(self) -> list[Answering]:
+        """The plugins that can answer a call, perhaps after a while, by name."""
+        return self._catalogue.answering()
 
     @cached_property
     def _catalogue(self) -> Catalogue:

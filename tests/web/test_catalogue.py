@@ -72,6 +72,15 @@ def test_a_plugin_that_falls_asleep_or_wakes_is_shown_so_at_once(client: FlaskCl
     assert services.listed(ListQuestion()).counts == {"live": 1}
 
 
+def test_who_can_answer_is_known_without_looking_at_each(client: FlaskClient, services: PluginServices) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        install(client, name)
+    client.post("/api/v1/plugins/beta/disable")
+    assert services.running.live_set.sleep("gamma")
+    assert [one.name for one in services.answering()] == ["alpha", "gamma"]
+    assert services.names() == {"alpha", "beta", "gamma"}
+
+
 def test_calls_and_memory_of_a_plugin_are_shown(client: FlaskClient, services: PluginServices) -> None:
     install(client, "alpha")
     for arguments in ({"a": 1, "b": 2}, {"a": 3, "b": 4}):

@@ -4,6 +4,9 @@ A browser without scripts posts the form, waits for the answer, and is led to th
 piece by piece (:mod:`cadence.web.pages.chat_stream`).
 """
 
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
 from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
@@ -16,13 +19,20 @@ from cadence.web.htmx import current_path, is_htmx, redirect_to, respond
 from cadence.web.pages.chat_forms import AskForm, StopForm, ThreadDeleteForm, question_of, typed
 from cadence.web.pages.chat_services import chat_services
 from cadence.web.pages.chat_stream import fragments, thread_fields, thread_list
-from cadence.web.pages.chat_suggestions import ANSWERING, suggestions
+from cadence.web.pages.chat_suggestions import suggestions
 from cadence.web.pages.chat_views import turn_view
 from cadence.web.pages.fragments import STOP_POLLING, conditional, tag_of
 from cadence.web.pages.problem import problem_of
+from cadence.web.present import PluginView
 
 SHOWN_TURNS = 50
 """Of a long conversation so many turns are shown, the last ones, unless all are asked for."""
+
+MOST_CHOICES = 200
+"""So many of the plugins that may answer can be chosen among, beside those that are chosen already."""
+
+#: So many plugins are looked at for what could be asked.
+_LOOKED_AT = 8
 
 
 def chat() -> AnyResponse:
@@ -147,11 +157,10 @@ def _page(thread_id: str | None = None, *, refused: CadenceError | None = None, 
     turns: list[TurnRecord] = []
     if thread_id is not None:
         record, turns = services.thread(thread_id)
-    plugins = services.plugins()
-    chosen = _chosen(turns)
+    names, chosen = services.names(), _chosen(turns)
     shown = turns if request.args.get("turns") == "all" else turns[-SHOWN_TURNS:]
-    able = [plugin for plugin in plugins if plugin.status in ANSWERING]
-    names = [plugin.name for plugin in plugins]
+    can_answer = services.answering()
+    able = [one for number, one in enumerate(can_answer) if number < MOST_CHOICES or one.name in chosen]
     return render_template(
         "chat/page.html",
         thread=record,
@@ -165,7 +174,8 @@ def _page(thread_id: str | None = None, *, refused: CadenceError | None = None, 
         installed=names,
         chosen=chosen,
         answering=[plugin.name for plugin in able if plugin.name in chosen],
-        suggestions=suggestions([plugin for plugin in able if not chosen or plugin.name in chosen]),
+        count=len(can_answer),
+        suggestions=suggestions(_views([one.name for one in able if not chosen or one.name in chosen])),
         chips=[(name, _without(name, chosen, thread_id)) for name in chosen],
         **thread_fields(services, thread_id, request.args.get("after") or None),
         tag_of=tag_of,
@@ -188,8 +198,17 @@ def _without(name: str, chosen: list[str], thread_id: str | None) -> str:
     return url_for("pages.chat_thread", thread_id=thread_id, plugin=others)
 
 
-def _installed() -> list[str]:
-    return [plugin.name for plugin in chat_services().plugins()]
+def _installed() -> Collection[str]:
+    return chat_services().names()
+
+
+def _views(names: Sequence[str]) -> list[PluginView]:
+    """The first of some plugins, as far as they are there still."""
+    views = []
+    for name in names[:_LOOKED_AT]:
+        with suppress(NotFound):
+            views.append(chat_services().plugin(name))
+    return views
 
 
 def _current() -> str | None:

@@ -1,12 +1,13 @@
 """What the pages of conversations need of the rest of the server, as one interface."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, cast
 
 from flask import current_app
 
 from cadence.chat.stream import EventStream
 from cadence.chat.values import Picture, Question, ThreadRecord, TurnRecord
+from cadence.web.listing import Answering
 from cadence.web.pages.services import EXTENSION
 from cadence.web.present import PluginView
 
@@ -24,8 +25,19 @@ class ChatServices(Protocol):
         """The model that answers where a plugin requires no other: ``offline``, ``openai:gpt-4.1``."""
         ...
 
-    def plugins(self) -> Sequence[PluginView]:
-        """Every installed plugin, in the order they are shown."""
+    def names(self) -> Collection[str]:
+        """Every installed plugin."""
+        ...
+
+    def answering(self) -> Sequence[Answering]:
+        """The plugins that can answer, perhaps after a while, by name."""
+        ...
+
+    def plugin(self, name: str) -> PluginView:
+        """One plugin.
+
+        :raises NotFound: when it is not installed.
+        """
         ...
 
     def stream(self, question: Question) -> EventStream:

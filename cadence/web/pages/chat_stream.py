@@ -80,7 +80,7 @@ class _RunningTurn:
 
     def __init__(self, services: ChatServices, question: Question, started: Started) -> None:
         self._services = services
-        self._installed = {plugin.name for plugin in services.plugins()}
+        self._installed = services.names()
         self._ids: list[str] = []
         #: The calls that have not ended, with the ids of their elements.
         self._open: list[tuple[str, str]] = []

@@ -53,10 +53,6 @@ class Services(Protocol):
         """Days in which a deleted version can be brought back."""
         ...
 
-    def plugins(self) -> Sequence[PluginView]:
-        """Every installed plugin, in the order they are shown."""
-        ...
-
     def listed(self, question: ListQuestion) -> ListPage:
         """A page of the list of plugins."""
         ...

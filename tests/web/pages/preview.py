@@ -36,8 +36,10 @@ from cadence.web import htmx
 from cadence.web.api.rules import PluginName
 from cadence.web.incoming import IncomingUpload
 from cadence.web.install_views import CHECK_STAGES, InstallView, install_view
+from cadence.web.listing import Answering
 from cadence.web.packages import Packages
 from cadence.web.pages import EXTENSION, pages, problem_page
+from cadence.web.pages.chat_suggestions import ANSWERING
 from cadence.web.present import (
     STATUS_LABELS,
     PluginStatus,
@@ -158,9 +160,13 @@ class MadeUpServices(
         self.said: list[str] = []
         self.brought: dict[PluginRef, Packages] = {}
 
-    def plugins(self) -> Sequence[PluginView]:
-        """What is installed."""
-        return self.installed
+    def names(self) -> frozenset[str]:
+        """What is installed, by name."""
+        return frozenset(view.name for view in self.installed)
+
+    def answering(self) -> Sequence[Answering]:
+        """What of it can answer."""
+        return [Answering(view.name, view.version) for view in self.installed if view.status in ANSWERING]
 
     def recent_installs(self) -> Sequence[InstallView]:
         """The installs of this run, newest first, then those it was given."""
