@@ -26,7 +26,11 @@ _ELEMENTS = {
     *("em", "strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td"),
 }
 #: What turns the order of characters around, so that a text reads otherwise than it is (Unicode, UAX #9, section 2).
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f]")
+_TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: A text with more of one of these signs, or more lines, is none that somebody wrote: it is shown as it is, since to
+#: render it could take seconds and come to many times its size.
+_MOST_SIGNS = 3000
+_SIGNS = "|[]*_`<>&\\~!#\n"
 
 
 class Readme(Struct, frozen=True):
@@ -46,7 +50,8 @@ def readme_of(name: str, data: bytes) -> Readme:
     text = _TURNS.sub("", data.decode("utf-8", errors="replace").removeprefix("\ufeff"))
     text = text.replace("\r\n", "\n").replace("\x00", "\ufffd")
     shown = text[:MAX_README_CHARACTERS]
-    return Readme(name, shown, len(text) > len(shown), name.lower().endswith(".md"))
+    is_written = all(shown.count(sign) <= _MOST_SIGNS for sign in _SIGNS)
+    return Readme(name, shown, len(text) > len(shown), name.lower().endswith(".md") and is_written)
 
 
 @lru_cache(maxsize=16)
@@ -82,7 +87,8 @@ def _without_links(children: list[Token]) -> list[Token]:
             dropped.append(str(child.attrs.get("href", "")).partition(":")[0].lower() not in _SCHEMES)
         is_link = child.type in ("link_open", "link_close")
         if child.type == "image":
-            kept.append(Token("text", "", 0, content=child.content or "(image)"))
+            words = "".join(part.content for part in child.children or ()) or "(image)"
+            kept.append(Token("text", "", 0, content=words))
         elif not (is_link and dropped and dropped[-1]):
             kept.append(child)
         if child.type == "link_close" and dropped:

@@ -87,6 +87,7 @@ def test_an_image_is_the_words_that_stand_for_it() -> None:
         "![the *chart*](https://tracker.example.com/pixel.png) [![badge](https://a.b/c.svg)](https://ci.example.com)"
     )
     seen = _Seen(html)
+    assert "the chart" in html
     assert "img" not in seen.elements
     assert seen.links == ["https://ci.example.com"]
     assert "badge" in html
@@ -134,3 +135,15 @@ def test_what_is_no_text_is_replaced_and_what_is_too_long_is_cut() -> None:
 def test_a_file_that_is_not_markdown_is_shown_as_it_is() -> None:
     html = str(as_html(Readme("README.txt", "*no* <b>", False, is_markdown=False)))
     assert "*no* &lt;b&gt;" in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 50_000, "*a " * 20_000, "![[" * 20_000, "a\n" * 30_000, "> " * 30_000, "`a``" * 15_000, "<" * 50_000),
+        f"{'|a' * 200}\n{'|-' * 200}\n" + "|\n" * 30_000,
+        f"{'|a' * 6000}\n{'|-' * 6000}\n{'|b' * 6000}\n",
+    ],
+)
+def test_a_text_made_to_be_dear_comes_to_no_more_than_a_few_times_its_size(text: str) -> None:
+    assert len(html_of(text)) < 8 * MAX_README_CHARACTERS

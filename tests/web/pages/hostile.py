@@ -4,10 +4,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct, structs
 
-from cadence.model import PluginRef
 from cadence.web.incoming import IncomingUpload
 from tests.web.pages.comparing import ComparingServices
 from tests.web.pages.preview import shown_install
@@ -74,7 +72,6 @@ def hostile_services() -> ComparingServices:
     services.shown.append(shown_install(id="h", filename=hostility.text()))
     services.arriving.append(IncomingUpload("i", hostility.text(), 1, 2, hostility.text()))
     services.trash = {ref: hostility.of(kept) for ref, kept in services.trash.items()}
-    services.delete(PluginRef("weather_plugin", "3.0.0"))
     return services
 
 
@@ -106,6 +103,7 @@ def _with_tools(view: Any, hostility: Hostility) -> Any:
         },
         "required": [texts[0]],
     }
-    first = msgspec.structs.replace(view.tools[0], parameters=schema) if view.tools else None
-    named = tuple(msgspec.structs.replace(tool, name=hostility.text()) for tool in view.tools[1:])
-    return structs.replace(view, tools=(first, *named) if first else ())
+    if not view.tools:
+        return view
+    first = structs.replace(view.tools[0], parameters=schema)
+    return structs.replace(view, tools=(first, *view.tools[1:], structs.replace(first, name=hostility.text())))
