@@ -49,8 +49,8 @@ def test_seeded_plugins_are_installed_and_active_if_that_is_wanted(active: bool,
     seed(tmp_path / "instance", plugin, packed(plugin, tmp_path), 3, active=active)
     with Index.open(tmp_path / "instance" / "index.db") as index:
         assert [record.ref for record in index.versions()] == [
-            PluginRef(f"seeded_000{n}", MATH.version) for n in range(3)
+            PluginRef(f"seeded_0000{n}", MATH.version) for n in range(3)
         ]
         assert len(index.active()) == (3 if active else 0)
         assert index.pending_changes() == []
-    assert (tmp_path / "instance" / "store_plugin" / "seeded_0002-1.0.0" / "plugin.py").is_file()
+    assert (tmp_path / "instance" / "store_plugin" / "seeded_00002-1.0.0" / "plugin.py").is_file()

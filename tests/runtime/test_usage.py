@@ -92,8 +92,8 @@ def test_memory_files_and_threads_that_a_plugin_takes_are_seen(greedy: House) ->
     assert after.open_files - before.open_files >= 25
     assert before.threads is not None
     assert after.threads is not None
-    # Calls run in threads of their own, which may come and go.
-    assert after.threads - before.threads >= 6
+    # Calls run in threads of their own; one that was there before may have gone meanwhile.
+    assert after.threads - before.threads >= 5
     assert after.processes == 0
 
 

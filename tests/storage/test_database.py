@@ -63,6 +63,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m008_search",
             "m009_threads",
             "m010_origins",
+            "m011_listing",
         ]
 
 
