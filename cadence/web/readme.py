@@ -6,13 +6,15 @@ stand for it, and a link leads to the web or nowhere.
 """
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 MAX_README_CHARACTERS = 40_000
 """Of a README so much is shown; the archive has the whole."""
@@ -59,8 +61,10 @@ def as_html(readme: Readme) -> Markup:
     """A README as a piece of a page."""
     if not readme.is_markdown:
         return Markup('<pre class="plain-text" tabindex="0">{}</pre>').format(readme.text)
-    tokens = _MARKDOWN.parse(readme.text)
-    html = _MARKDOWN.renderer.render(_tamed(tokens), _MARKDOWN.options, {})
+    import nh3
+
+    markdown = _markdown()
+    html = markdown.renderer.render(_tamed(markdown.parse(readme.text)), markdown.options, {})
     cleaned = nh3.clean(
         html, tags=_ELEMENTS, attributes={"a": {"href"}, "*": set()}, url_schemes=_SCHEMES, strip_comments=True
     )
@@ -70,7 +74,7 @@ def as_html(readme: Readme) -> Markup:
     return Markup(cleaned)  # noqa: S704 - cleaned just now
 
 
-def _tamed(tokens: list[Token]) -> list[Token]:
+def _tamed(tokens: "list[Token]") -> "list[Token]":
     """The same without images, without links to anywhere but the web, and with headings below those of the page."""
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
@@ -80,7 +84,9 @@ def _tamed(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _without_links(children: list[Token]) -> list[Token]:
+def _without_links(children: "list[Token]") -> "list[Token]":
+    from markdown_it.token import Token
+
     kept, dropped = [], []
     for child in children:
         if child.type == "link_open":
@@ -96,4 +102,9 @@ def _without_links(children: list[Token]) -> list[Token]:
     return kept
 
 
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+@cache
+def _markdown() -> "MarkdownIt":
+    """What renders. Loading it takes 40 ms, which no start of the server waits for."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
