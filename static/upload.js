@@ -182,7 +182,7 @@
   const showBytes = ({ row, size, sent, received }) => {
     const arrived = received ?? sent;
     $(".bytes", row).value = size ? Math.min(arrived / size, ALMOST) : 0;
-    $(".install-result", row).textContent = received === undefined || sent < size
+    $(".install-result", row).textContent = sent < size
       ? "Sending the file" : "Handed on to the network. Waiting for the server to have all of it";
     $(".sending-bytes", row).textContent = `${sizeWords(arrived)} of ${sizeWords(size)}${received === undefined ? "" : " received"}`;
   };
@@ -221,10 +221,17 @@
       upload.sent = Math.min(event.loaded, file.size);
       showBytes(upload);
     };
+    // What was handed on whole may have arrived whole, and then it is an install whatever becomes of the connection.
+    let handedOn = false;
+    request.upload.onload = () => { handedOn = true; };
+    const cut = (state, words, advice) => {
+      ended(row, state, `${words} ${handedOn ? "If the file had arrived, it stands among the installs below." : advice}`, again);
+      htmx.trigger(document.body, "installs-changed");
+    };
     request.onload = () => received(request, row, again);
-    request.onerror = () => ended(row, "failed",
-      "The connection broke before the server answered. Check that the server runs, then try again.", again);
-    request.onabort = () => ended(row, "cancelled", "Cancelled. Nothing was installed.", again);
+    request.onerror = () => cut("failed", "The connection broke before the server answered.",
+      "Check that the server runs, then try again.");
+    request.onabort = () => cut("cancelled", "Cancelled.", "Nothing was installed.");
     request.onloadend = () => {
       sending -= 1;
       underWay.delete(key);

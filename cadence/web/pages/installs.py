@@ -49,7 +49,7 @@ def install(install_id: str) -> AnyResponse:
         return _row_fragment(view)
     if view is None:
         raise NotFound("The server does not know this install. Installs are kept for a limited time.")
-    return Response(render_template("installs/page.html", install=view, log=_log_html(install_id, 0)))
+    return Response(render_template("installs/page.html", install=view, tag=tag_of(view), log=_log_html(install_id, 0)))
 
 
 def log(install_id: str) -> AnyResponse:
