@@ -7,7 +7,7 @@ for is written as JSON, and the tool itself says what does not fit. What a form 
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -26,6 +26,12 @@ _SCHEMA_CHARACTERS = 2000
 _MOST_REFERENCES = 8
 _LONG_STRING = 200
 _MOST_DIGITS = 300
+#: A longer name gets no field: it stands in the page several times.
+_LONGEST_NAME = 200
+#: All values of an enumeration together; references let many fields share one.
+_CHOICE_CHARACTERS = 5000
+#: What lets a tool take arguments that its schema has no properties for.
+_OPEN = ("$ref", "anyOf", "oneOf", "allOf", "patternProperties", "additionalProperties")
 
 FieldKind = Literal["text", "long", "number", "integer", "boolean", "choice", "list", "json"]
 Scalar = Literal["string", "number", "integer", "boolean"]
@@ -86,14 +92,16 @@ class Arguments(Struct, frozen=True):
 
 def form_of(schema: Any) -> ToolForm:
     """The form for a tool's parameters; of one without properties, a form without fields."""
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    if not isinstance(properties, Mapping):
-        return ToolForm((), complete=not isinstance(schema, Mapping) or "$ref" not in schema)
+    if not isinstance(schema, Mapping):
+        return ToolForm(())
+    properties = schema.get("properties")
+    named: Mapping[Any, Any] = properties if isinstance(properties, Mapping) else {}
     required = schema.get("required")
     names = frozenset(one for one in required if isinstance(one, str)) if isinstance(required, list) else frozenset()
-    known = [(name, part) for name, part in properties.items() if isinstance(name, str)]
+    known = [(name, part) for name, part in named.items() if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME]
     fields = tuple(_field(name, part, name in names, schema) for name, part in known[:MOST_FIELDS])
-    return ToolForm(fields, complete=len(known) <= MOST_FIELDS)
+    is_open = not fields and any(schema.get(key) for key in _OPEN)
+    return ToolForm(fields, complete=len(fields) == len(named) and not is_open)
 
 
 def _field(name: str, part: Any, required: bool, root: Mapping[str, Any]) -> Field:
@@ -115,7 +123,8 @@ def _shaped(field: Field, found: Mapping[str, Any]) -> Field:
     """The field with the kind that fits its schema."""
     choices = _choices(found)
     if choices:
-        return structs.replace(field, kind="choice", choices=choices)
+        nullable = field.nullable or None in found.get("enum", ())
+        return structs.replace(field, kind="choice", choices=choices, nullable=nullable)
     if any(key in found for key in ("anyOf", "oneOf", "allOf", "not", "if", "const")):
         return field
     kind = found.get("type")
@@ -181,18 +190,28 @@ def _choices(found: Mapping[str, Any]) -> tuple[Choice, ...]:
     values = found.get("enum")
     if values is None and isinstance(found.get("const"), str | int | float | bool):
         values = [found["const"]]
-    if not isinstance(values, list) or not values or len(values) > MOST_CHOICES:
+    if not isinstance(values, list) or len(values) > MOST_CHOICES:
         return ()
-    if not all(isinstance(value, str | int | float | bool) for value in values):
+    if not all(value is None or isinstance(value, str | int | float | bool) for value in values):
         return ()
-    return tuple(Choice(_written(value), value if isinstance(value, str) else _written(value)) for value in values)
+    texts = [(_written(value), value) for value in values if value is not None]
+    if sum(len(text) for text, _ in texts) > _CHOICE_CHARACTERS:
+        return ()
+    return tuple(Choice(text, value if isinstance(value, str) else text) for text, value in texts)
 
 
 def _filled(field: Field, default: Any) -> Field:
+    """The field with its default, where that comes back the same from the field."""
     if default is None:
         return field
-    text = texts_of([field], {field.name: default}).get(field.name)
-    return field if text is None or len(text) > _SCHEMA_CHARACTERS else structs.replace(field, default=text)
+    try:
+        text = _text(field, default)
+        read = arguments_of([field], {field.name: text}).values if len(text) <= _SCHEMA_CHARACTERS else {}
+        is_same = field.name in read and _written(read[field.name]) == _written(default)
+    except (RecursionError, ValueError):  # deeper than can be written, or a number longer than Python writes
+        return field
+    # Browsers make each end of a line CR LF.
+    return structs.replace(field, default=text) if is_same and "\r" not in text else field
 
 
 def texts_of(fields: Sequence[Field], values: Mapping[str, Any]) -> dict[str, str]:
@@ -211,8 +230,14 @@ def _text(field: Field, value: Any) -> str:
         case "choice":
             return _written(value)
         case "list" if isinstance(value, list):
-            return "\n".join(one if isinstance(one, str) else json.dumps(one) for one in value)
+            return _lines(one if isinstance(one, str) else json.dumps(one) for one in value)
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _lines(texts: Iterable[str]) -> str:
+    lines = list(texts)
+    # The end of the last line begins no other, so that one which is empty needs an end of its own.
+    return "\n".join(lines) + ("\n" if lines and not lines[-1] else "")
 
 
 def arguments_of(fields: Sequence[Field], texts: Mapping[str, str]) -> Arguments:
@@ -257,7 +282,7 @@ def _read(field: Field, text: str) -> Iterator[Any]:
     elif field.kind == "choice":
         yield _chosen(field, text)
     elif field.kind == "list":
-        lines = text.split("\n") if text else []
+        lines = text.removesuffix("\n").split("\n") if text else []
         yield [_scalar(field.items, line, number) for number, line in enumerate(lines, 1) if line or _counts(field)]
     elif field.kind == "json":
         yield _json(text)
@@ -307,15 +332,31 @@ def _chosen(field: Field, text: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_int=_whole, parse_float=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("That is nested too deeply.") from None
+    except UnicodeEncodeError:
+        raise ValueError("That holds half a character: a surrogate (\\ud800 to \\udfff) without its other.") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"That is no JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
+    return value
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"That is no JSON: {name} is no number there.")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("A number in it is too long.")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError("A number in it is too large.")
+    return value
 
 
 def _written(value: Any) -> str:
@@ -324,7 +365,10 @@ def _written(value: Any) -> str:
 
 def _bound(found: Mapping[str, Any], name: str) -> float | None:
     value = found.get(name)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    # No infinity, no NaN, and no number longer than Python writes.
+    return value if abs(value) < 10**_MOST_DIGITS else None
 
 
 def _words(text: Any) -> str:

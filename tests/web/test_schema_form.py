@@ -78,6 +78,9 @@ def test_what_is_left_empty_is_not_sent_unless_it_has_to_be() -> None:
         ({"type": "object"}, "{", "no JSON"),
         ({"type": "object"}, "NaN", "no JSON"),
         ({"type": "object"}, "[" * 100_000, "too deeply"),
+        ({"type": "object"}, '{"a": "\\ud800"}', "half a character"),
+        ({"type": "object"}, '{"a": 1e999}', "too large"),
+        ({"type": "object"}, "9" * 5000, "too long"),
     ],
 )
 def test_what_cannot_be_read_is_said_at_its_field(part: Any, text: str, words: str) -> None:
@@ -102,7 +105,7 @@ _VALUES = {
     "numbers": ({"type": "array", "items": {"type": "integer"}}, st.lists(st.integers())),
     "lines": (
         {"type": "array", "items": {"type": "string"}},
-        st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), min_size=1)),
+        st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]))),
     ),
     "nested": (
         {"type": "object"},
@@ -175,11 +178,96 @@ def test_what_no_field_can_be_made_for_is_written_as_json(part: Any) -> None:
     assert field_of(part, root={"$defs": loop}).kind == "json"
 
 
+def test_the_end_of_the_last_line_of_a_list_begins_no_other() -> None:
+    field = field_of({"type": "array", "items": {"type": "string"}})
+    assert arguments_of([field], {"a": "x\r\ny\r\n"}).values == {"a": ["x", "y"]}
+
+
+def test_null_among_the_values_of_an_enumeration_is_what_is_left_empty() -> None:
+    field = field_of({"enum": ["m", None]})
+    assert (field.kind, field.nullable, [choice.label for choice in field.choices]) == ("choice", True, ["m"])
+    assert arguments_of([field], {"a": ""}).values == {"a": None}
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("part", "default"),
+    [
+        ({"type": "integer"}, 3),
+        ({"type": "string"}, "a\nb"),
+        ({"enum": ["m", "km"]}, "km"),
+        ({"type": "array", "items": {"type": "string"}}, ["a", ""]),
+        ({"type": "object"}, {"a": [None]}),
+    ],
+)
+def test_a_default_stands_in_its_field_and_comes_back_the_same(part: dict[str, Any], default: Any) -> None:
+    field = field_of({**part, "default": default})
+    assert field.default is not None
+    assert arguments_of([field], {"a": field.default}).values == {"a": default}
+
+
+@pytest.mark.parametrize(
+    ("part", "default"),
+    [
+        ({"type": "integer"}, "3"),
+        ({"type": "number"}, float("nan")),
+        ({"type": "number"}, deep(5000)),
+        pytest.param({"type": "number"}, 10**5000, id="long"),
+        ({"type": "string"}, "a\rb"),
+        ({"type": "string"}, {"a": 1}),
+        ({"enum": ["m", "km"]}, "mile"),
+        ({"type": "array", "items": {"type": "string"}}, ["a\nb"]),
+        ({"type": "object"}, deep(5000)),
+    ],
+)
+def test_a_default_that_its_field_cannot_hold_is_left_out(part: dict[str, Any], default: Any) -> None:
+    assert field_of({**part, "default": default}).default is None
+
+
+@pytest.mark.parametrize(
+    "bound", [10**5000, float("inf"), float("nan"), True, "3"], ids=["long", "infinite", "no number", "boolean", "text"]
+)
+def test_a_bound_that_no_one_can_read_is_left_out(bound: Any) -> None:
+    assert field_of({"type": "number", "minimum": bound}).lowest is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"": {"type": "string"}}},
+        {"properties": {"x" * 100_000: {"type": "string"}}},
+        {"properties": {}, "additionalProperties": True},
+        {"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]},
+        {"$ref": "#/$defs/Arguments", "$defs": {"Arguments": {"properties": {"a": {}}}}},
+    ],
+)
+def test_a_schema_that_takes_more_than_there_are_fields_for_is_written_as_json(schema: Any) -> None:
+    assert not form_of(schema).complete
+
+
+@pytest.mark.parametrize("schema", [{}, {"properties": {}, "additionalProperties": False}, {"properties": 3}, None, 7])
+def test_a_schema_without_arguments_is_a_form_without_fields(schema: Any) -> None:
+    form = form_of(schema)
+    assert (form.fields, form.complete) == ((), True)
+
+
+def test_an_enumeration_that_many_fields_share_is_not_repeated_where_it_is_long() -> None:
+    shared = {"Long": {"enum": ["x" * 50_000]}}
+    schema = {"properties": {f"a{n}": {"$ref": "#/$defs/Long"} for n in range(MOST_FIELDS)}, "$defs": shared}
+    assert {field.kind for field in form_of(schema).fields} == {"json"}
+
+
 def test_more_arguments_than_fields_are_written_as_json() -> None:
     schema = {"properties": {f"a{number}": {"type": "string"} for number in range(1000)}}
     form = form_of(schema)
     assert (len(form.fields), form.complete) == (MOST_FIELDS, False)
-    deep: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for _ in range(5000):
-        deep = {"type": "array", "items": deep}
-    assert field_of(deep).kind == "json"
+        nested = {"type": "array", "items": nested}
+    assert field_of(nested).kind == "json"

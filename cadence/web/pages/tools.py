@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from cadence.errors import CadenceError, InvalidArguments, NotFound
 from cadence.model import ToolResult, ToolSpec
 from cadence.web.htmx import is_htmx, respond
-from cadence.web.pages.chat_views import pretty
+from cadence.web.pages.chat_views import MOST_CHARACTERS, pretty
 from cadence.web.pages.forms import ToolForm as CallForm
 from cadence.web.pages.plugin import tab_page
 from cadence.web.pages.services import services
@@ -38,6 +38,11 @@ class Called(Struct, frozen=True):
     def text(self) -> str:
         """The result as it is read by people."""
         return pretty(self.result.result) if self.result else ""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether that is only its beginning."""
+        return len(self.text) > MOST_CHARACTERS
 
 
 def tools(name: str) -> AnyResponse:

@@ -158,6 +158,10 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     def press(name: str) -> None:
         page.get_by_role("button", name=name, exact=True).press("Enter")
 
+    def go(section: str) -> None:
+        with page.expect_navigation():  # whole: before its scripts have run, a form would be sent as a plain one
+            page.get_by_role("link", name=section, exact=True).press("Enter")
+
     saved, heading = page.locator(".saved"), page.locator("#plugin-title")
     expect(heading).to_have_text("demo_plugin 1.1.0")
     press("Activate demo_plugin 1.0.0")
@@ -167,12 +171,12 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     press("Roll back to 1.1.0")
     expect(heading).to_have_text("demo_plugin 1.1.0")
     assert answers("1.1.0")
-    page.get_by_role("link", name="Health", exact=True).press("Enter")
+    go("Health")
     press("Check now")
     expect(saved).to_contain_text("1.1.0 is healthy.")
     press("Test its tools")
     expect(page.get_by_role("list", name="Examples of the tools of demo_plugin 1.1.0")).to_contain_text("Passed")
-    page.get_by_role("link", name="Versions", exact=True).press("Enter")
+    go("Versions")
     page.get_by_role("link", name="Delete demo_plugin 1.1.0").press("Enter")
     dialog = page.get_by_role("dialog", name="Delete demo_plugin 1.1.0?")
     expect(dialog).to_contain_text("1.0.0 takes its place.")
@@ -185,7 +189,7 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
     expect(notice).to_be_focused()
     expect(heading).to_have_text("demo_plugin 1.1.0")
     assert answers("1.1.0")
-    page.get_by_role("link", name="History", exact=True).press("Enter")
+    go("History")
     history = page.locator("#history")
     for words in ("1.0.0 was activated", "1.1.0 is active again", "1.1.0 was deleted", "1.1.0 was brought back"):
         expect(history).to_contain_text(words)

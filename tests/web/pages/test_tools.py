@@ -117,8 +117,42 @@ def test_all_arguments_can_be_written_as_json(client: FlaskClient, services: Mad
 def test_a_result_is_never_markup_and_never_endless(client: FlaskClient, services: MadeUpServices) -> None:
     services.answer = "<script>alert(1)</script>" + "x" * 1_000_000
     answer = send(client, amount="1")
+    assert answer.status_code == 200
     assert "<script>alert" not in answer.text
     assert len(answer.data) < 100_000
+    assert "<code>POST /api/v1/plugins/math_plugin/tools/convert</code>" in answer.text
+
+
+def test_of_many_complaints_the_first_are_shown_and_the_rest_counted(
+    client: FlaskClient, services: MadeUpServices
+) -> None:
+    services.tool_failure = InvalidArguments(*(f"`notes.{number}`: {'no' * 9000}" for number in range(1000)))
+    answer = send(client, amount="1")
+    assert "… and 980 more." in answer.text
+    assert len(answer.data) < 200_000
+
+
+def test_what_has_to_be_chosen_is_not_chosen_beforehand(client: FlaskClient, services: MadeUpServices) -> None:
+    parameters = {"properties": {"sure": {"type": "boolean"}, "unit": {"enum": ["m"]}}, "required": ["sure", "unit"]}
+    services.installed[:] = [plugin(tools=(ToolSpec("drop", "", parameters),))]
+    page = client.get("/plugins/math_plugin/tools").text
+    assert page.count('<option value="">Choose</option>') == 2
+    assert "Fill this in." in send(client, tool="drop", sure="", unit='"m"').text
+    assert services.called == []
+
+
+@pytest.mark.parametrize(
+    "value", ['"\\ud800"', "1e999", "9" * 5000, "[" * 100_000], ids=["surrogate", "infinite", "long", "deep"]
+)
+def test_json_that_no_tool_can_be_sent_is_refused_in_words(
+    client: FlaskClient, services: MadeUpServices, value: str
+) -> None:
+    whole = send(client, json=f'{{"a": {value}}}')
+    one = send(client, amount="1", more=value)
+    for answer in (whole, one):
+        assert answer.status_code == 422
+        assert "It was not called" in answer.text
+    assert services.called == []
 
 
 def test_a_call_without_the_token_is_refused(client: FlaskClient, services: MadeUpServices) -> None:
@@ -136,6 +170,11 @@ def test_a_call_without_the_token_is_refused(client: FlaskClient, services: Made
         {"properties": {"__proto__": {"type": "object"}, "constructor": {}, "csrf_token": {}, "json": {}}},
         {"properties": {f"a{number}": {"type": "string"} for number in range(1000)}},
         {"$ref": "#"},
+        {"properties": {"": {"type": "string"}}},
+        {
+            "properties": {f"a{number}": {"$ref": "#/$defs/Long"} for number in range(50)},
+            "$defs": {"Long": {"enum": ["x" * 50_000]}},
+        },
     ],
 )
 def test_any_schema_comes_to_a_page(client: FlaskClient, services: MadeUpServices, parameters: Any) -> None:
