@@ -22,6 +22,9 @@ T = TypeVar("T")
 #: For ever, for a test: what has not happened by then never will.
 PATIENCE_SECONDS = 30.0
 
+#: How many lines of a plugin's log a test sees.
+LOG_LINES = 200
+
 #: Tools that any plugin can have beside those a test is about.
 PING = """
     import os
@@ -90,6 +93,11 @@ class House:
 
     def pid(self, name: str = "demo_plugin") -> int | None:
         return self.live(name).pid
+
+    def log(self, name: str = "demo_plugin") -> list[str]:
+        """The last lines of a plugin's log. Of one that does not run they may be on the disk only."""
+        lines = self.running.logs.tail(name) or self.parts.log_files.read(name, None, LOG_LINES).lines
+        return [line.text for line in lines]
 
     def await_replacement(self, pid: int | None, name: str = "demo_plugin") -> int:
         """Wait until another process than ``pid`` answers for the plugin, and give it."""
