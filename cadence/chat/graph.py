@@ -11,6 +11,7 @@ What is in the nodes depends on no version: a graph is made once for each set of
 """
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
@@ -23,6 +24,9 @@ from cadence.chat.nodes import COORDINATOR, SUSPEND, SYNTHESIZER, agent_node, to
 from cadence.chat.state import State
 from cadence.chat.turn import Context
 from cadence.chat.values import Node, Picture
+
+#: How many pictures are kept: one is looked at again and again until a plugin comes or goes.
+_PICTURES = 4
 
 Graph: TypeAlias = CompiledStateGraph[State, Context, State, State]
 
@@ -57,8 +61,12 @@ def config_of(thread_id: str, recursion_limit: int = 50) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": recursion_limit, "callbacks": []}
 
 
-def picture(names: Sequence[str], left_out: int = 0) -> Picture:
-    """The graph as nodes and edges, read from the graph itself."""
+@lru_cache(maxsize=_PICTURES)
+def picture(names: tuple[str, ...], left_out: int = 0) -> Picture:
+    """The graph as nodes and edges, read from the graph itself.
+
+    To compile the graph of 32 agents for that takes some 60 ms, so a picture that was drawn is kept for the next page.
+    """
     drawn = build(names).get_graph()
     edges = tuple((edge.source, edge.target, edge.conditional) for edge in drawn.edges)
     return Picture(tuple(_node(id_, names) for id_ in drawn.nodes), edges, left_out)

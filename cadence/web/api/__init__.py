@@ -119,7 +119,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/plugins/<plugin:name>/tools/<tool>",
+        "/plugins/<plugin:name>/tools/<path:tool>",
         plugins.call_tool,
         "Call a tool",
         {200: answers.CallAnswer},

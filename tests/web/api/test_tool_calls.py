@@ -56,6 +56,17 @@ RESULTS = """
     TOOLS = [give]
 """
 
+SLASHED = """
+    from cadence_sdk import tool
+
+    @tool("files/read/all")
+    def read() -> str:
+        "Read."
+        return "called"
+
+    TOOLS = [read]
+"""
+
 FAILURES = """
     import os, time, threading
     from cadence_sdk import tool
@@ -165,6 +176,15 @@ def test_arguments_that_do_not_fit_are_refused_by_name(client: FlaskClient) -> N
     install(client)
     details = refused(call(client, "add", {"a": "two", "b": 3}), 422, "Invalid arguments")
     assert "a" in details
+
+
+def test_a_tool_whose_name_has_slashes_is_called_by_its_name(client: FlaskClient) -> None:
+    """Many name their tools like paths, and LangChain takes any text."""
+    install(client, tools=SLASHED)
+    (tool,) = client.get("/api/v1/plugins/demo_plugin/tools").get_json()["tools"]
+    for address in (tool["name"], tool["name"].replace("/", "%2F")):
+        assert call(client, address, {}).get_json()["result"] == "called"
+    assert "'files/read'" in refused(call(client, "files/read", {}), 404, "Not found")
 
 
 def test_an_unknown_plugin_and_an_unknown_tool_are_not_found(client: FlaskClient) -> None:
