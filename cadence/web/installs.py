@@ -1,5 +1,8 @@
 """What pages and API do with uploads: start them, follow them, end them, and try them again."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 from cadence.confirmation import require_confirmable, require_retryable
 from cadence.errors import NotFound
 from cadence.model import (
@@ -16,7 +19,20 @@ from cadence.storage.installs import InstallLine
 from cadence.web.incoming import IncomingUpload, incoming_uploads
 from cadence.web.install_views import InstallView, install_view
 
+#: The first page shows so many installs at most.
 RECENT_INSTALLS = 10
+#: For so long after they began; what is under the list of installs is what an operator came for.
+NEWS = timedelta(hours=1)
+
+
+def news(records: Sequence[InstallRecord], now: datetime) -> list[InstallRecord]:
+    """Of installs, newest first, those that run or began within the last hour, and the last one in any case."""
+    oldest = (now - NEWS).isoformat(timespec="microseconds")
+    return [
+        record
+        for place, record in enumerate(records)
+        if place == 0 or record.state is InstallState.RUNNING or record.created_at >= oldest
+    ]
 
 
 class InstallServices:
@@ -49,8 +65,9 @@ class InstallServices:
         return install_view(self.running.installer.cancel(install_id))
 
     def recent_installs(self) -> list[InstallView]:
-        """The running installs and the last few that are over, newest first."""
-        return [self._install_view(record) for record in self.running.installer.records(RECENT_INSTALLS)]
+        """The running installs, those of the last hour, and the last one in any case, newest first."""
+        records = self.running.installer.records(RECENT_INSTALLS)
+        return [self._install_view(record) for record in news(records, datetime.now(UTC))]
 
     def installs(
         self, limit: int, *, after: str | None = None, name: str | None = None, state: InstallState | None = None
