@@ -1,7 +1,7 @@
 """Whether a module has a class that derives from one of the SDK's, told from its source."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cadence.intake.names import Foreign, Meaning, Own, Resolver, Unknown, Verdict
 from cadence.intake.sources import Module, ModuleName, import_base
@@ -28,18 +28,18 @@ def _first_best(verdicts: Iterator[Verdict]) -> Verdict:
     return Verdict.best(found)
 
 
-def _classes(tree: ast.AST) -> list[ast.ClassDef]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+def _classes(nodes: Iterable[ast.AST]) -> list[ast.ClassDef]:
+    return [node for node in nodes if isinstance(node, ast.ClassDef)]
 
 
 def _defined(resolver: Resolver, module: Module, base: str) -> Iterator[Verdict]:
-    return (resolver.derives(module, node, base) for node in _classes(module.tree))
+    return (resolver.derives(module, node, base) for node in _classes(module.nodes))
 
 
 def _imported(resolver: Resolver, module: Module, base: str) -> Iterator[Verdict]:
-    defines_none = not _classes(module.tree)
+    defines_none = not _classes(module.nodes)
     starred: set[ModuleName] = set()
-    for node in (node for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom)):
+    for node in (node for node in module.nodes if isinstance(node, ast.ImportFrom)):
         source, is_star = import_base(module, node, resolver.package), node.names[0].name == "*"
         if isinstance(source, str):
             # Another distribution may bring the class by a star, or by name where the module defines none itself.
@@ -65,7 +65,7 @@ def _is_class(resolver: Resolver, meaning: Meaning, base: str) -> Verdict:
 def _made(resolver: Resolver, module: Module, base: str) -> Iterator[Verdict]:
     """A call that is given the base class, or of a function of the plugin that defines classes, may return one."""
     makers: set[ast.AST] = set()
-    for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+    for call in (node for node in module.nodes if isinstance(node, ast.Call)):
         arguments = call.args[:_ARGUMENTS_LOOKED_AT]
         given = [one for argument in arguments for one in resolver.meanings(module, argument)]
         called = resolver.meanings(module, call.func)
@@ -73,4 +73,4 @@ def _made(resolver: Resolver, module: Module, base: str) -> Iterator[Verdict]:
         takes_base = any(isinstance(one, Foreign) and one.is_sdk(base) for one in given)
         yield Verdict.UNDECIDED if makes_type or takes_base else Verdict.NO
         makers.update(one.node for one in called if isinstance(one, Own) and not isinstance(one.node, ast.ClassDef))
-    yield from (Verdict.UNDECIDED if _classes(maker) else Verdict.NO for maker in makers)
+    yield from (Verdict.UNDECIDED if _classes(ast.walk(maker)) else Verdict.NO for maker in makers)

@@ -61,7 +61,7 @@ def find_metadata(resolver: Resolver, modules: Iterable[Module]) -> StatedMetada
 
 
 def _calls(resolver: Resolver, module: Module) -> Iterator[ast.Call]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             meanings = resolver.meanings(module, node.func)
             if any(isinstance(one, Foreign) and one.is_sdk("PluginMetadata") for one in meanings):
@@ -113,7 +113,7 @@ class _LiteralReader:
         """How often a module binds a name anywhere: as a variable, a parameter or by import."""
         if module.file not in self._stores:
             counts: dict[str, int] = {}
-            for bound in (bound for node in ast.walk(module.tree) for bound in _names_bound(node)):
+            for bound in (bound for node in module.nodes for bound in _names_bound(node)):
                 counts[bound] = counts.get(bound, 0) + 1
             self._stores[module.file] = counts
         return self._stores[module.file].get(name, 0)

@@ -228,7 +228,7 @@ def _bindings(module: Module) -> Bindings:
         for name, bound in _bound_by(node):
             nodes.setdefault(name, []).append(bound)
     stars = []
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             stars.append(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):

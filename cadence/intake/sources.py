@@ -34,12 +34,17 @@ ModuleName = tuple[str, ...]
 
 
 class Module(Struct, frozen=True, eq=False):
-    """One parsed module; ``file`` is its path in the plugin, with ``/``."""
+    """One parsed module; ``file`` is its path in the plugin, with ``/``.
+
+    ``nodes`` are those of the ``tree``, each before what is in it: to walk it takes longer than to parse it, and
+    several questions are asked of all nodes.
+    """
 
     name: ModuleName
     file: str
     is_package: bool
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
 
     @property
     def package(self) -> ModuleName:
@@ -90,7 +95,7 @@ class Package:
             code, message, line = error.args
             self.faults.append(Fault(Stage.INSPECT, code, f"{file}: {message}", f"{file}:{line}" if line else file))
             return None
-        return Module(name, file, file.endswith("__init__.py"), tree)
+        return Module(name, file, file.endswith("__init__.py"), tree, tuple(ast.walk(tree)))
 
     def _source(self, file: str) -> bytes:
         with (self._directory / file).open("rb") as opened:
@@ -143,7 +148,7 @@ def _decoded(source: bytes) -> str:
 
 def imported_modules(module: Module, package: Package) -> Iterator[ModuleName]:
     """The names that a module imports from its own package, anywhere in it; not all of them need be modules."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             yield from filter(None, (own_name(package, alias.name) for alias in node.names))
         elif isinstance(node, ast.ImportFrom):
