@@ -82,6 +82,8 @@
       const present = document.getElementById(piece.id);
       if (present?.dataset.tag !== piece.dataset.tag || !target.contains(present)) continue;
       piece.setAttribute("hx-preserve", "");
+      // It only stands for the place. A log in it that is to be preserved too would be taken out of its row, and lost.
+      piece.replaceChildren();
       kept += 1;
     }
     if (kept) event.detail.serverResponse = answer.body.innerHTML;

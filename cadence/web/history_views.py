@@ -134,7 +134,8 @@ class HistoryEntry(Struct, frozen=True):
 
     ``origin`` is on whose word: ``page``, ``api``, ``command``, or ``server`` for what it did by itself; null for what
     was kept by earlier versions. ``client`` is the address or user behind it, where that is known. ``install_id`` is
-    the install by which it came about. ``plugin_name`` is null where it was every plugin.
+    the install by which it came about. ``plugin_name`` is null where it was every plugin. ``id`` is the entry's own;
+    as ``before`` it asks for what is older.
     """
 
     at: str
@@ -148,6 +149,7 @@ class HistoryEntry(Struct, frozen=True):
     client: str | None = None
     install_id: str | None = None
     plugin_name: str | None = None
+    id: str = ""
 
 
 class HistoryPage(Struct, frozen=True):
@@ -189,6 +191,7 @@ def _entry(found: Occurrence) -> HistoryEntry:
         client=found.origin.client if found.origin else None,
         install_id=found.install_id,
         plugin_name=found.name,
+        id=_text_of(found.position),
     )
 
 

@@ -84,6 +84,7 @@ pages.add_url_rule("/plugins/<plugin:name>/grants", "grant", permissions.grant, 
 pages.add_url_rule(
     "/plugins/<plugin:name>/grants/requested", "grant_requested", permissions.grant_requested, methods=["POST"]
 )
+pages.add_url_rule("/history", "whole_history", history.whole_history)
 pages.add_url_rule("/plugins/<name>/<version>/lock", "lock", plugin.lock)
 pages.add_url_rule("/plugins/<name>/<version>/archive", "archive", overview.archive)
 pages.add_url_rule("/plugins/<name>/<version>/delete", "delete", plugins.delete, methods=["GET", "POST"])

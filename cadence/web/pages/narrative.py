@@ -1,4 +1,4 @@
-"""The history of a plugin in sentences, and on whose word it was."""
+"""The history of plugins in sentences, and on whose word it was."""
 
 from collections.abc import Sequence
 
@@ -58,7 +58,8 @@ _CLIENTS = {OriginKind.COMMAND: "by"}
 class Told(Struct, frozen=True):
     """An entry of the history as it is shown: when (UTC, ISO 8601), a sentence, why, and whether it is bad news.
 
-    ``who`` says on whose word it was, empty where that is not known. ``install_id`` is of the install behind it.
+    ``who`` says on whose word it was, empty where that is not known. ``install_id`` is of the install behind it,
+    ``plugin_name`` None where it was every plugin; ``id`` is the entry's.
     """
 
     at: str
@@ -67,6 +68,8 @@ class Told(Struct, frozen=True):
     is_bad: bool = False
     who: str = ""
     install_id: str | None = None
+    plugin_name: str | None = None
+    id: str = ""
 
 
 def told(entries: Sequence[HistoryEntry]) -> list[Told]:
@@ -82,14 +85,18 @@ def told(entries: Sequence[HistoryEntry]) -> list[Told]:
             shown.append(entry)
         else:
             shown[-1] = merged
-    return [Told(one.at, _title(one), one.words, one.kind in _BAD, _who(one), one.install_id) for one in shown]
+    return [_told(one) for one in shown]
+
+
+def _told(one: HistoryEntry) -> Told:
+    return Told(one.at, _title(one), one.words, one.kind in _BAD, _who(one), one.install_id, one.plugin_name, one.id)
 
 
 def _merged(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry | None:
     """Two neighbours as one, where both tell of the same version that was taken back."""
     for change, event in ((one, other), (other, one)):
         is_pair = change.kind == ActivationCause.AUTOMATIC_ROLLBACK and event.kind == EventKind.QUARANTINED
-        if is_pair and change.previous_version == event.version:
+        if is_pair and (change.plugin_name, change.previous_version) == (event.plugin_name, event.version):
             return structs.replace(change, words=event.words)
     return None
 

@@ -15,5 +15,6 @@ class Area(Struct, frozen=True):
 AREAS = (
     Area("plugins", "Plugin Management", "pages.plugins", "plugins"),
     Area("chat", "Chat", "pages.chat", "chat"),
+    Area("history", "History", "pages.whole_history", "history"),
     Area("system", "System", "pages.system", "shield"),
 )

@@ -204,16 +204,20 @@ class MadeUpVersions:
         return SelfTestView(name, self.plugin(name).version, passed, failed, message, tuple(self.examples))
 
     def history(self, name: str | None, asked: HistoryAsked, limit: int) -> HistoryPage:
-        """What happened, by kind, version and origin; ``before`` is the number of entries that were shown."""
+        """What happened, by kind, version and origin; ``before`` is the number of entries that were shown.
+
+        An entry of no plugin in particular happened to each.
+        """
         kinds = None if asked.kind is None else KINDS[asked.kind]
         found = [
             entry
             for entry in self.happenings
             if (kinds is None or entry.kind in kinds)
+            and (name is None or entry.plugin_name in (None, name))
             and asked.version in (None, entry.version, entry.previous_version)
             and asked.origin in (None, entry.origin)
         ]
-        if not found and not any(view.name == name for view in self.installed):
+        if not found and name is not None and not any(view.name == name for view in self.installed):
             raise NotFound(f"No plugin {name!r} is installed.")
         begin = int(asked.before or 0)
         older = str(begin + limit) if len(found) > begin + limit else None

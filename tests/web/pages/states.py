@@ -13,6 +13,7 @@ from cadence.chat.values import TurnRecord
 from cadence.config import SandboxMode
 from cadence.history import ActivationCause, EventKind
 from cadence.model import Endpoint, ExampleResult, Grants, InstallState, PluginRef, ToolSpec
+from cadence.origin import OriginKind
 from cadence.runtime.log_lines import Level, Stream
 from cadence.sandbox import Sandbox
 from cadence.web.packages import Packages
@@ -186,6 +187,14 @@ def checked(services: ComparingServices) -> None:
     services.show_check(comparison=EVERYTHING)
 
 
+def everywhere(services: ComparingServices) -> None:
+    """What happened to several plugins, to one with a long name, and to all of them at once."""
+    for name in ("math_plugin", "weather_plugin", LONG):
+        services.happenings.append(activated("1.0.0", None, ActivationCause.INSTALL, plugin_name=name))
+        trouble = happened(EventKind.CRASHED, words=WORDS, origin=OriginKind.SERVER, plugin_name=name)
+        services.happenings.append(trouble)
+
+
 def cancelled(services: ComparingServices) -> None:
     """An install that is over."""
     services.shown = [shown_install(InstallState.CANCELLED, 6, {}, id="g")]
@@ -283,6 +292,10 @@ STATES = (
     State("logs-of-gone", "logs", "/plugins/gone_plugin/logs", errors=("404",)),
     State("permissions-ahead", "permissions", "/plugins/future_plugin/permissions", errors=("404",)),
     State("history-empty", "history", f"{MATH}/history", lambda services: services.happenings.clear()),
+    State("whole-history", "whole_history", "/history", everywhere, walk=True),
+    State("whole-history-part", "whole_history", "/history?kind=trouble&origin=server", everywhere),
+    State("whole-history-unknown", "whole_history", "/history?plugin=nowhere", everywhere),
+    State("whole-history-empty", "whole_history", "/history", lambda services: services.happenings.clear()),
     State("compare", "compare", f"{MATH}/compare?from=1.0.0&to=1.1.0", walk=True),
     State("compare-file", "compare", f"{MATH}/compare?from=1.0.0&to=1.1.0&file=tools.py"),
     State("installs", "installs", "/installs", walk=True),

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from cadence.model import CheckOptions, InstallState, StageRecord
 from tests.web.pages.conftest import OpenPage
-from tests.web.pages.preview import MadeUpServices, over
+from tests.web.pages.preview import MadeUpServices, over, shown_install
 from tests.web.pages.test_browser_upload import choose, file, send
 
 AT_ITS_END = """() => {
@@ -108,6 +108,22 @@ def test_a_log_that_is_read_at_its_end_is_followed(following: Page, services: Ma
     count(services, 3)
     expect(following.locator("#installs")).to_contain_text("3 of 12 packages")
     following.wait_for_function(AT_ITS_END)
+
+
+def test_a_log_stays_open_when_other_rows_come_and_its_own_is_as_it_was(
+    following: Page, services: MadeUpServices
+) -> None:
+    log = following.get_by_role("log")
+    log.evaluate("(element) => { element.scrollTop = 40; }")
+    log.focus()
+    for number in range(2):
+        services.shown.append(shown_install(id=f"other{number}", filename=f"other-1.{number}.zip"))
+        expect(following.locator(f"#install-other{number}")).to_be_visible()
+        expect(log.get_by_text("line 59")).to_have_count(1)
+        expect(log).to_be_focused()
+        assert log.evaluate("(element) => element.scrollTop") == 40
+    services.said += ["line 60"]
+    expect(log).to_contain_text("line 60")
 
 
 def test_a_log_that_is_read_elsewhere_stays_where_it_is_and_open(following: Page, services: MadeUpServices) -> None:

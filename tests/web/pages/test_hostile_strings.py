@@ -24,6 +24,7 @@ _TALKATIVE = (
     "/plugins/math_plugin/health",
     "/plugins/math_plugin/logs",
     "/plugins/math_plugin/history",
+    "/history",
     "/plugins/math_plugin/versions",
     "/plugins/math_plugin/packages",
     "/plugins/math_plugin/permissions",
