@@ -161,6 +161,13 @@ class Environments:
         """The keys of the environments that are there."""
         return {entry.name for entry in self._directory.glob("[!.]*") if entry.is_dir()}
 
+    def size_bytes(self, key: str) -> int | None:
+        """The room that an environment takes on the disk; None where it is not there."""
+        path = self.path(key)
+        with contextlib.suppress(FileNotFoundError):  # it is removed meanwhile
+            return tree.size_bytes(path) if path.is_dir() else None
+        return None
+
     def usage(self) -> tuple[Usage, ...]:
         """What is there and what it takes, by key."""
         found = []

@@ -1,26 +1,44 @@
 """The packages that plugins bring: by version, from the lock that is kept with it, and by environment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from msgspec import Struct
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from cadence.dependencies import memory
-from cadence.dependencies.environment import Usage
+from cadence.dependencies.environment import Environments, Usage
+from cadence.dependencies.lock import Package
 from cadence.model import PluginRef, VersionRecord
 from cadence.storage.index import Index
 
 
-class Packages(Struct, frozen=True):
-    """The packages of one version, as ``name`` and ``version``, and its lock as a ``requirements.txt`` with hashes.
+class BroughtPackage(Struct, frozen=True):
+    """A package, and who needs it: the plugin itself, where it is ``required``, and those of ``needed_by``.
 
-    ``isolated`` says in sentences why it has an interpreter of its own, where it has one. ``shared_with`` are the other
-    versions, of any plugin, that import the very same files. Without packages, or where the lock is lost, all is empty.
+    ``built`` is whether there is no wheel of it for this platform, so that it was built here.
     """
 
-    packages: tuple[tuple[str, str], ...] = ()
+    name: str
+    version: str
+    required: bool = False
+    needed_by: tuple[str, ...] = ()
+    built: bool = False
+
+
+class Packages(Struct, frozen=True):
+    """The packages of one version, and its lock as a ``requirements.txt`` with hashes.
+
+    ``isolated`` says in sentences why it has an interpreter of its own, where it has one. ``shared_with`` are the other
+    versions, of any plugin, that import the very same files, and ``size_bytes`` is the room these take on the disk,
+    None where they are not there. Without packages, or where the lock is lost, all is empty.
+    """
+
+    packages: tuple[BroughtPackage, ...] = ()
     isolated: tuple[str, ...] = ()
     lock: str = ""
     shared_with: tuple[PluginRef, ...] = ()
+    size_bytes: int | None = None
 
 
 class EnvironmentView(Struct, frozen=True):
@@ -37,15 +55,22 @@ class EnvironmentView(Struct, frozen=True):
     used_by: tuple[str, ...]
 
 
-def packages_of(index: Index, record: VersionRecord) -> Packages:
+def packages_of(index: Index, environments: Environments, record: VersionRecord) -> Packages:
     """What is kept of the packages of a version."""
-    text = index.lock_of(record.environment) if record.environment else None
+    key = record.environment
+    text = index.lock_of(key) if key else None
     lock = memory.read(text) if text is not None else None
-    if lock is None:
+    if lock is None or key is None:
         return Packages()
-    packages = tuple((one.name, one.version) for one in lock.packages)
-    others = tuple(ref for ref in index.versions_in(record.environment or "") if ref != record.ref)
-    return Packages(packages, lock.isolated, lock.text, others)
+    required = {canonicalize_name(Requirement(text).name) for text in record.dependencies_installed}
+    packages = tuple(_brought(one, required) for one in lock.packages)
+    others = tuple(ref for ref in index.versions_in(key) if ref != record.ref)
+    return Packages(packages, lock.isolated, lock.text, others, environments.size_bytes(key))
+
+
+def _brought(package: Package, required: Set[str]) -> BroughtPackage:
+    is_required = package.name in required
+    return BroughtPackage(package.name, package.version, is_required, package.via, package.built)
 
 
 def environment_views(usages: Iterable[Usage], versions: Sequence[VersionRecord]) -> list[EnvironmentView]:

@@ -16,7 +16,7 @@ from cadence.model import Endpoint, ExampleResult, Grants, InstallState, PluginR
 from cadence.origin import OriginKind
 from cadence.runtime.log_lines import Level, Stream
 from cadence.sandbox import Sandbox
-from cadence.web.packages import Packages
+from cadence.web.packages import BroughtPackage, Packages
 from cadence.web.present import PluginView, Requested
 from tests.web.pages.comparing import EVERYTHING, ComparingServices
 from tests.web.pages.preview import LAYERS, MadeUpServices, layers, plugin, scene, shown_install, version
@@ -77,8 +77,7 @@ def furnished() -> ComparingServices:
     services.examples = [ExampleResult("add", {"a": 2}, True), ExampleResult("root", {}, False, "It is 3.")]
     services.requested = Requested(("api.example.com:443",), 2048)
     services.granted["math_plugin"] = Grants(network=(Endpoint("10.0.0.5", 5432),), env={"TOKEN": "x"})
-    locked = Packages((("numpy", "2.1.0"), ("pydantic", "2.7.4")), (WORDS,), "numpy==2.1.0")
-    services.brought[PluginRef("math_plugin", "1.1.0")] = locked
+    services.brought[PluginRef("math_plugin", "1.1.0")] = brought()
     services.logged["math_plugin"] = [
         *(log_line(f"line {number}") for number in range(60)),
         *(log_line(WORDS, level, Stream.STDERR) for level in Level),
@@ -101,6 +100,16 @@ def tools() -> tuple[ToolSpec, ...]:
     }
     schema = {"type": "object", "properties": properties, "required": ["text", "numbers"]}
     return (ToolSpec("median", "The median of a list of numbers.", schema, examples=2), ToolSpec("add", WORDS, {}))
+
+
+def brought() -> Packages:
+    """Packages with long names, and the reason why an interpreter of its own."""
+    many = tuple(f"a-package-that-needs-it-{number}" for number in range(9))
+    packages = (
+        BroughtPackage("numpy", "2.1.0", required=True, needed_by=many),
+        BroughtPackage("a-package-with-a-name-that-goes-on-and-on-and-on", NUMBER, needed_by=("numpy",), built=True),
+    )
+    return Packages(packages, (WORDS,), "numpy==2.1.0", size_bytes=73 * 1024 * 1024)
 
 
 def long_plugin() -> PluginView:

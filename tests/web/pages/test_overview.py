@@ -1,12 +1,13 @@
 """The first page of a plugin, its packages, and the files that can be had of it."""
 
+import re
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from cadence.model import PluginRef
-from cadence.web.packages import Packages
+from cadence.web.packages import BroughtPackage, Packages
 from tests.web.pages.preview import MadeUpServices, plugin, version
 
 
@@ -80,11 +81,22 @@ def test_packages_are_named_with_what_they_are_for_and_who_shares_them(
         plugin(versions=(version("1.0.0", environment="ab" * 32, dependencies_installed=("numpy>=1.20",)),))
     ]
     services.brought[PluginRef("math_plugin", "1.0.0")] = Packages(
-        (("numpy", "2.1.0"),), (), "numpy==2.1.0", (PluginRef("statistics_plugin", "3.0"),)
+        (
+            BroughtPackage("numpy", "2.1.0", required=True, needed_by=("pandas", "scipy")),
+            BroughtPackage("six", "1.17.0", needed_by=tuple(f"needs-it-{number}" for number in range(9)), built=True),
+        ),
+        (),
+        "numpy==2.1.0",
+        (PluginRef("statistics_plugin", "3.0"),),
+        73 * 1024 * 1024,
     )
     page = client.get("/plugins/math_plugin/packages").text
-    for words in ("numpy&gt;=1.20", "2.1.0", "statistics_plugin 3.0", "Download the lock"):
+    for words in ("numpy&gt;=1.20", "2.1.0", "statistics_plugin 3.0", "Download the lock", "73 MB on the disk"):
         assert words in page
+    numpy, six = (" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in page.split("<tr>")[2:4])
+    assert numpy == "numpy 2.1.0 math_plugin itself, pandas, scipy"
+    assert six.startswith("six 1.17.0 Built here needs-it-0, needs-it-1")
+    assert "needs-it-5 and 3 more" in six
 
 
 def test_a_plugin_without_packages_says_so(client: FlaskClient) -> None:
