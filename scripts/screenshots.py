@@ -179,6 +179,7 @@ def screenshots(install_id: str, thread_id: str) -> list[Screenshot]:
         Screenshot("packages", "/plugins/text_plugin/packages"),
         Screenshot("history", f"{math}/history"),
         Screenshot("chat", f"/chat/{thread_id}"),
+        Screenshot("whole-history", "/history"),
         Screenshot("system", "/system"),
         Screenshot("graph", "/system", act=_scrolled_to("#graph-title")),
         Screenshot("disk", "/system", act=_scrolled_to("#disk-title")),

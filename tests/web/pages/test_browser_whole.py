@@ -160,7 +160,7 @@ def test_versions_are_switched_deleted_and_brought_back_by_keyboard(open_page: O
 
     def go(section: str) -> None:
         with page.expect_navigation():  # whole: before its scripts have run, a form would be sent as a plain one
-            page.get_by_role("link", name=section, exact=True).press("Enter")
+            page.locator(".tabs").get_by_role("link", name=section, exact=True).press("Enter")
 
     saved, heading = page.locator(".saved"), page.locator("#plugin-title")
     expect(heading).to_have_text("demo_plugin 1.1.0")
@@ -211,7 +211,7 @@ def test_an_empty_server_installs_its_example_whose_tool_is_tried_and_whose_arch
     page.get_by_role("button", name=re.compile("^Call ")).click()
     expect(page.locator("#tool-result")).to_contain_text("Ada")
     expect(page.locator("#tool-result")).to_contain_text("greeter 1.0.0 answered in")
-    page.get_by_role("link", name="History", exact=True).click()
+    page.locator(".tabs").get_by_role("link", name="History", exact=True).click()
     expect(page.locator("#history")).to_contain_text("1.0.0 was installed and is active")
 
 
