@@ -78,6 +78,15 @@ class Settings:
     max_compression_ratio: int = setting(
         "CADENCE_MAX_COMPRESSION_RATIO", 200, parsers.at_least(1), "highest ratio of unpacked to packed bytes"
     )
+    kept_archive_seconds: float = setting(
+        "CADENCE_KEPT_ARCHIVE_SECONDS",
+        900.0,
+        parsers.seconds,
+        "how long an archive that was checked or failed can be installed without being sent again",
+    )
+    max_kept_archive_bytes: int = setting(
+        "CADENCE_MAX_KEPT_ARCHIVE_BYTES", 256 * MIB, parsers.at_least(0), "what all of these may take, in bytes"
+    )
     max_path_bytes: int = setting(
         "CADENCE_MAX_PATH_BYTES", 240, parsers.at_least(16), "longest path in an archive, in bytes"
     )

@@ -17,12 +17,8 @@ from cadence.errors import NotFound, Refused
 from cadence.intake.upload import CHUNK_BYTES, UploadFile
 from cadence.model import InstallKind, InstallOptions, InstallRecord, InstallState, Upload
 
-#: How long an archive is kept, in seconds.
-KEEP_SECONDS = 15 * 60.0
 #: Archives that are kept at once; the oldest makes room.
 MAX_KEPT = 16
-#: What they may hold together, in bytes; the oldest make room.
-MAX_KEPT_BYTES = 256 * 1024 * 1024
 
 
 class NotKept(Refused):
@@ -111,10 +107,14 @@ class _Kept(Struct, frozen=True):
 class KeptArchives:
     """The archives of the latest installs and checks of this process, but for those that were installed.
 
+    :param seconds: how long each is kept.
+    :param max_bytes: what they may hold together; the oldest make room.
     :param clock: seconds that only ever rise.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._max_bytes = max_bytes
         self._clock = clock
         self._guard = threading.Lock()
         self._kept: dict[str, _Kept] = {}
@@ -126,18 +126,18 @@ class KeptArchives:
         :returns: for how long, in seconds: 0 when it is too large.
         :raises OSError: when the file cannot be opened.
         """
-        if upload.size_bytes > MAX_KEPT_BYTES:
+        if upload.size_bytes > self._max_bytes:
             return 0.0
         file = open(upload.path, "rb", opener=_without_links)  # noqa: SIM115 - closed by whoever lets it go
         with self._guard:
             self._let_go_of_old()
             self._drop(check_id)
-            while len(self._kept) >= MAX_KEPT or self._size_bytes() + upload.size_bytes > MAX_KEPT_BYTES:
+            while len(self._kept) >= MAX_KEPT or self._size_bytes() + upload.size_bytes > self._max_bytes:
                 self._let_go(next(iter(self._kept)))
-            self._kept[check_id] = _Kept(file, upload, options, self._clock() + KEEP_SECONDS)
+            self._kept[check_id] = _Kept(file, upload, options, self._clock() + self._seconds)
             if self._closed:
                 self._let_go(check_id)
-        return KEEP_SECONDS
+        return self._seconds
 
     def forget(self, check_id: str) -> None:
         """Let go of what nobody needs any more."""
@@ -162,7 +162,7 @@ class KeptArchives:
             kept = self._kept.pop(check_id, None)
         if kept is None:
             raise NotKept(
-                f"An archive is kept for {KEEP_SECONDS / 60:.0f} minutes, by the server process that looked at it, "
+                f"An archive is kept for {self._seconds / 60:g} minutes, by the server process that looked at it, "
                 "and until it is installed. It is gone; upload it again."
             )
         try:

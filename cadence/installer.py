@@ -63,6 +63,7 @@ _CLOSE_SECONDS = 10.0
 class Installer:
     """Installs and checks uploads, side by side where they are of different plugins.
 
+    :ivar kept: the archives that can be installed without being sent again. They are closed with it.
     :param owner_id: what this process is called where several share an instance.
     :param max_concurrent: installs that run at once; others wait their turn.
     :param rebuild: unpacks the archive of a version that was accepted once, to finish what another process began.
@@ -77,6 +78,7 @@ class Installer:
         live_set: LiveSet,
         examiner: Examiner,
         limits: ArchiveLimits,
+        kept: KeptArchives,
         owner_id: str,
         max_concurrent: int,
         rebuild: Rebuild,
@@ -90,7 +92,7 @@ class Installer:
         self._rebuild = rebuild
         self._tidy = tidy
         self._turns = threading.BoundedSemaphore(max_concurrent)
-        self.kept = KeptArchives()
+        self.kept = kept
         self._checker = Checker(index, store, examiner, limits, self._turn, self.kept)
         self._runs = Runs(index, owner_id)
         self._queue = ThreadPoolExecutor(_QUEUE_THREADS, thread_name_prefix="install")

@@ -10,6 +10,7 @@ from pathlib import Path
 from cadence.adoption import Adopter
 from cadence.chat.conversations import Conversations
 from cadence.config import MIB, SandboxMode, Settings
+from cadence.confirmation import KeptArchives
 from cadence.dependencies.building import Workshop
 from cadence.dependencies.environment import EnvironmentMissing, Environments
 from cadence.dependencies.installation import Dependencies
@@ -268,6 +269,7 @@ class Running:
             live_set=self.live_set,
             examiner=self.examiner,
             limits=self._limits,
+            kept=KeptArchives(self._settings.kept_archive_seconds, self._settings.max_kept_archive_bytes),
             owner_id=self._owner.id,
             max_concurrent=self._settings.max_concurrent_installs,
             rebuild=self._rebuild,

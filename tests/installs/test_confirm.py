@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from cadence.confirmation import (
-    KEEP_SECONDS,
     MAX_KEPT,
-    MAX_KEPT_BYTES,
     KeptArchives,
     NotConfirmable,
     NotKept,
@@ -23,6 +21,9 @@ from cadence.intake.upload import UploadFile, receive
 from cadence.model import CheckOptions, InstallKind, InstallOptions, InstallRecord, InstallState, Upload
 from cadence.parts import Parts
 from tests.installs.uploads import check, received
+
+KEEP_SECONDS = 900.0
+MAX_KEPT_BYTES = 256 * 1024 * 1024
 
 
 class Clock:
@@ -39,7 +40,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.clock = Clock()
-        self.archives = KeptArchives(self.clock)
+        self.archives = KeptArchives(KEEP_SECONDS, MAX_KEPT_BYTES, self.clock)
 
     def keep(self, check_id: str = "c", contents: bytes = b"archive", size_bytes: int | None = None) -> float:
         """Keep an archive whose file is then removed, as the check does. It may claim another size."""
