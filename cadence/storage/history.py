@@ -1,25 +1,14 @@
 """The index of what happened: changes of the active version, events, and health checks, each bounded per plugin."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 from msgspec import structs
-from packaging.version import InvalidVersion, Version
 
-from cadence.history import (
-    Activation,
-    ActivationCause,
-    CheckKind,
-    CheckRecord,
-    Event,
-    EventKind,
-    HistoryQuestion,
-    Occurrence,
-    Position,
-)
-from cadence.origin import Origin, OriginKind, current_origin
-from cadence.storage.database import Connections, Row, utc_now
+from cadence.history import Activation, ActivationCause, CheckKind, CheckRecord, Event, EventKind
+from cadence.origin import Origin, current_origin
+from cadence.storage.database import Row, utc_now
+from cadence.storage.occurrences import EVERY_PLUGIN, OccurrenceIndex
 
 #: So many changes of its active version are kept for each plugin, however old they are: it can be rolled back by them.
 MAX_ACTIVATIONS = 200
@@ -33,68 +22,12 @@ MAX_WORDS = 2_000
 MAX_PARTS_BYTES = 4_096
 
 
-#: The name of an event that is of every plugin: no plugin has it.
-_EVERY_PLUGIN = ""
+class HistoryIndex(OccurrenceIndex):
+    """Every SQL statement that writes the history, and those that read one table of it.
 
-#: Both kinds of what is kept, as one; what an event and a change of the active version both tell of is in it once.
-_COLUMNS = "at, changed, n, name, version, kind, previous_version, install_id, origin, client"
-_ALL = f"""
-    SELECT {_COLUMNS}, ifnull((SELECT nullif(words, '') FROM events WHERE change = one.n), words) AS words
-    FROM (SELECT *, 1 AS changed, cause AS kind FROM activations) AS one WHERE {{where}}
-    UNION ALL
-    SELECT {_COLUMNS}, words
-    FROM (SELECT *, 0 AS changed, NULL AS previous_version FROM events WHERE change IS NULL) WHERE {{where}}
-    ORDER BY at DESC, changed DESC, n DESC LIMIT :limit"""  # noqa: S608 - no value of anybody's is in it
-
-
-class HistoryIndex(Connections):
-    """Every SQL statement about the history. What is written is so on the word of the present origin.
-
-    Nothing here waits for the disk, but for what is written together with a decision.
+    What is written is so on the word of the present origin. Nothing here waits for the disk, but for what is written
+    together with a decision.
     """
-
-    def history(self, question: HistoryQuestion, limit: int) -> list[Occurrence]:
-        """What happened, the latest first: changes of active versions and everything else, each once."""
-        parameters: dict[str, object] = {"limit": limit, "every": _EVERY_PLUGIN}
-        where = list(self._conditions(question, parameters))
-        rows = self.database.query(_ALL.format(where=" AND ".join(where) or "1"), parameters)
-        return [_occurrence(row) for row in rows]
-
-    def history_versions(self, name: str) -> list[str]:
-        """The versions that the history of a plugin tells of, the highest first."""
-        rows = self.database.rows(
-            "SELECT version FROM activations WHERE name = ?1 AND version IS NOT NULL "
-            "UNION SELECT version FROM events WHERE name = ?1 AND version IS NOT NULL",
-            name,
-        )
-        return sorted((row["version"] for row in rows), key=_version_order, reverse=True)
-
-    def _conditions(self, question: HistoryQuestion, parameters: dict[str, object]) -> Iterator[str]:
-        if question.name is not None:
-            # What happened to every plugin happened to this one too, from when it was first heard of.
-            parameters |= {"name": question.name, "since": self._first_heard_of(question.name)}
-            yield "(name = :name OR name = :every AND at >= :since)"
-        if question.kinds is not None:
-            names = [f":kind{number}" for number in range(len(question.kinds))]
-            parameters |= {f"kind{number}": kind for number, kind in enumerate(sorted(question.kinds))}
-            yield f"kind IN ({', '.join(names)})"
-        if question.version is not None:
-            parameters["version"] = question.version
-            yield "(version = :version OR previous_version = :version)"
-        if question.origin is not None:
-            parameters["origin"] = question.origin.value
-            yield "origin = :origin"
-        if question.before is not None:
-            parameters |= {"at": question.before.at, "is_change": question.before.changed, "n": question.before.n}
-            yield "at <= :at AND (at, changed, n) < (:at, :is_change, :n)"  # the first by its index
-
-    def _first_heard_of(self, name: str) -> str | None:
-        row = self.database.row(
-            "SELECT min(at) AS at FROM (SELECT min(at) AS at FROM activations WHERE name = ?1 "
-            "UNION ALL SELECT min(at) FROM events WHERE name = ?1)",
-            name,
-        )
-        return row["at"] if row else None
 
     def activations(self, name: str, limit: int = 50) -> list[Activation]:
         """The changes of a plugin's active version, the latest first."""
@@ -104,7 +37,7 @@ class HistoryIndex(Connections):
     def add_event(self, name: str | None, version: str | None, kind: EventKind, words: str = "") -> None:
         """Keep that something happened to a plugin, or to every one; ``version`` None: to all of it."""
         with self.database.progress():
-            self._write_event(_EVERY_PLUGIN if name is None else name, version, kind, words)
+            self._write_event(EVERY_PLUGIN if name is None else name, version, kind, words)
 
     def events(self, name: str, limit: int = 100, before: int | None = None) -> list[Event]:
         """What happened to a plugin, the latest first.
@@ -214,14 +147,6 @@ class HistoryIndex(Connections):
         )
 
 
-def _version_order(text: str) -> tuple[bool, Version, str]:
-    """What is no version, of a file that was refused for it, comes last."""
-    try:
-        return True, Version(text), text
-    except InvalidVersion:
-        return False, Version("0"), text
-
-
 def _cut(words: str) -> str:
     return words if len(words) <= MAX_WORDS else f"{words[: MAX_WORDS - 1]}…"
 
@@ -234,20 +159,6 @@ def _activation(row: Row) -> Activation:
 def _event(row: Row) -> Event:
     kind = EventKind(row["kind"])
     return Event(row["n"], row["name"], row["version"], kind, row["at"], row["words"], row["install_id"])
-
-
-def _occurrence(row: Row) -> Occurrence:
-    changed = bool(row["changed"])
-    return Occurrence(
-        position=Position(row["at"], changed, row["n"]),
-        name=None if row["name"] == _EVERY_PLUGIN else row["name"],
-        version=row["version"],
-        kind=ActivationCause(row["kind"]) if changed else EventKind(row["kind"]),
-        words=row["words"],
-        previous_version=row["previous_version"],
-        install_id=row["install_id"],
-        origin=Origin(OriginKind(row["origin"]), row["client"]) if row["origin"] else None,
-    )
 
 
 def _check(row: Row) -> CheckRecord:

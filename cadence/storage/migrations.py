@@ -262,6 +262,13 @@ def m011_listing(db: Database) -> None:
     db.execute("CREATE INDEX versions_listing ON versions (name, installed_at, quarantine)")
 
 
+@migrations()
+def m012_history_by_kind(db: Database) -> None:
+    """What happened to all plugins is asked for by kind and origin, and what is rare is found at once."""
+    db.execute("CREATE INDEX activations_by_kind ON activations (cause, origin, at)")
+    db.execute("CREATE INDEX events_by_kind ON events (kind, origin, at) WHERE change IS NULL")
+
+
 def _keep_words(db: Database) -> None:
     """Of :func:`m008_search`: as in https://sqlite.org/fts5.html, "External Content Tables"."""
     db.execute("""

@@ -213,6 +213,43 @@ def test_the_history_is_found_by_plugin_kind_version_and_origin(told: Index) -> 
     assert told.history_versions("math") == ["2.0", "1.0"]
 
 
+@pytest.mark.parametrize("origin", [None, *OriginKind])
+@pytest.mark.parametrize("kinds", [None, {"install", "crashed"}, {"disabled"}, {"pinned"}, set()])
+def test_a_part_of_all_that_happened_is_what_of_it_fits(
+    told: Index, kinds: set[str] | None, origin: OriginKind | None
+) -> None:
+    """Also of what was kept when nobody kept on whose word it was."""
+    told.database.execute("UPDATE activations SET origin = NULL, client = NULL WHERE name = 'other'")
+    fits = [
+        one
+        for one in history(told, None)
+        if (kinds is None or one.kind in kinds) and (origin is None or (one.origin and one.origin.kind is origin))
+    ]
+    wanted = None if kinds is None else frozenset(kinds)
+    assert history(told, None, kinds=wanted, origin=origin) == fits
+    pages: list[Occurrence] = []
+    while page := history(told, None, 1, kinds=wanted, origin=origin, before=pages[-1].position if pages else None):
+        pages += page
+    assert pages == fits
+
+
+@pytest.mark.parametrize("origin", [None, OriginKind.PAGE])
+@pytest.mark.parametrize("kinds", [None, frozenset({"install", "crashed"})])
+def test_what_is_rare_is_not_looked_for_among_all_that_happened(
+    told: Index, kinds: frozenset[str] | None, origin: OriginKind | None
+) -> None:
+    connection = told.database.conn
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    history(told, None, kinds=kinds, origin=origin)
+    connection.set_trace_callback(None)
+    (asked,) = (one for one in statements if "activations" in one)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked}")]
+    looked = [step for step in plan if step.startswith(("SCAN activations", "SCAN events", "SEARCH activations"))]
+    assert looked
+    assert all("USING INDEX" in step for step in looked), looked
+
+
 def test_page_by_page_everything_is_told_once(told: Index) -> None:
     """Also what happened at the very same moment."""
     told.database.execute("UPDATE events SET at = '2026-01-01T00:00:00.000000+00:00'")
@@ -257,10 +294,12 @@ def _as_before(index: Index) -> None:
     db = index.database
     db.execute("DROP INDEX events_change")
     db.execute("DROP INDEX activations_at")
+    db.execute("DROP INDEX activations_by_kind")
+    db.execute("DROP INDEX events_by_kind")
     columns = {"activations": ["origin", "client", "install_id"], "pending": ["origin", "client"]}
     columns["events"] = [*columns["activations"], "change"]
     columns["installs"] = ["origin", "client", "cancelled_by", "cancelling_client"]
     for table, names in columns.items():
         for name in names:
             db.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-    db.execute("DELETE FROM _sqlite_migrations WHERE name = 'm010_origins'")
+    db.execute("DELETE FROM _sqlite_migrations WHERE name IN ('m010_origins', 'm012_history_by_kind')")
