@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct, convert, to_builtins
 
-from cadence.history import EventKind
 from cadence.model import PluginRef
 from cadence.runtime.live_set import LiveSet, Reloaded
 from cadence.storage.index import Index
@@ -67,12 +66,13 @@ class Reconciler:
         self._one_at_a_time = threading.Lock()
         self._seen = -1
         self._seen_reload = 0
+        self._last_reload = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="reconciler", daemon=True)
 
     def start(self) -> None:
         """Bring the live set up for the first time, in the background, and keep it in step from then on."""
-        self._seen_reload = self._index.reload_generation()
+        self._seen_reload, self._last_reload = self._index.reload_generation(), self._index.last_reload()
         generation = self._index.generation()
         self._live_set.expect(self._index.active(), generation)
         self._thread.start()
@@ -88,30 +88,35 @@ class Reconciler:
             self._thread.join()
 
     def reload(self, names: Collection[str] | None = None) -> ReloadReport:
-        """Load every plugin anew, here and in all other server processes; answers for this one.
+        """Load every plugin anew, or some, here and in all other server processes; answers for this one.
 
-        :param names: load only these anew here. Other processes, which only hear that something is to be, load all.
+        What another process asked for a moment ago is done with it.
         """
-        for name in (None,) if names is None else names:
-            self._index.add_event(name, None, EventKind.RELOADED)
         with self._one_at_a_time:
             # Under the lock, or the watching thread would take the request for somebody else's.
-            self._seen_reload = self._index.request_reload()
-            if names is None:
-                return self._reconcile(reload=True)
-            generation = self._index.generation()
-            desired = {name: record for name in names if (record := self._index.active_of(name)) is not None}
-            others = self._index.active_installs()
-            return ReloadReport.of(self._live_set.reconcile(desired, generation, reload=True, others=others))
+            return self._reload(self._index.request_reload(names))
 
     def catch_up(self) -> None:
         """Bring the live set in step with the index now."""
         with self._one_at_a_time:
             asked = self._index.reload_generation()
-            reload = asked > self._seen_reload
-            self._seen_reload = asked
-            if reload or self._index.generation() != self._seen:
-                self._reconcile(reload=reload)
+            if asked > self._seen_reload:
+                self._reload(asked)
+            if self._index.generation() != self._seen:
+                self._reconcile(reload=False)
+
+    def _reload(self, generation: int) -> ReloadReport:
+        """Load anew what was asked for up to a generation."""
+        # First how far that goes: what is asked for from now on is asked for with a higher generation.
+        last = self._index.last_reload()
+        names = self._index.reloads_after(self._last_reload)
+        self._seen_reload, self._last_reload = generation, last
+        if names is None:
+            return self._reconcile(reload=True)
+        now = self._index.generation()
+        desired = {name: record for name in names if (record := self._index.active_of(name)) is not None}
+        others = self._index.active_installs()
+        return ReloadReport.of(self._live_set.reconcile(desired, now, reload=True, others=others))
 
     def _reconcile(self, *, reload: bool) -> ReloadReport:
         # The generation first: what is read after it is at least as new.

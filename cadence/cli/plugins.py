@@ -13,7 +13,7 @@ from cadence.cli.health import active_record
 from cadence.cli.versions import moment, one_line
 from cadence.errors import CadenceError, NotFound, PluginExists
 from cadence.expectation import Expected
-from cadence.history import EventKind, PluginState
+from cadence.history import PluginState
 from cadence.model import InstallOptions, InstallResult, PluginRef, VersionRecord
 from cadence.parts import Running
 
@@ -158,7 +158,6 @@ def reload() -> None:
 
     opened = parts()
     alive = opened.servers()
-    opened.index.add_event(None, None, EventKind.RELOADED)
     generation = opened.index.request_reload()
     if not alive:
         click.echo("No server is running; plugins are loaded when one starts.")

@@ -14,20 +14,13 @@ class GenerationIndex(Connections):
         return self._state("generation")
 
     def reload_generation(self) -> int:
-        """The generation at which a reload of everything was last asked for; 0 when it never was."""
+        """The generation at which a reload was last asked for; 0 when it never was."""
         return self._state("reload_generation")
 
     def raise_generation(self) -> int:
         """Have every server look at what should be live, and give the new generation. Within a transaction."""
         self.database.execute("UPDATE state SET generation = generation + 1")
         return self.generation()
-
-    def request_reload(self) -> int:
-        """Ask every server to load all plugins anew. Returns the generation that stands for the request."""
-        with self.database.atomic() as db:
-            generation = self.raise_generation()
-            db.execute("UPDATE state SET reload_generation = generation")
-        return generation
 
     def _state(self, column: str) -> int:
         (number,) = self.database.conn.execute(f"SELECT {column} FROM state").fetchone()  # noqa: S608 - a literal

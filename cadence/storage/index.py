@@ -4,6 +4,7 @@ from cadence.storage.commits import CommitIndex
 from cadence.storage.grants import GrantIndex
 from cadence.storage.installs import InstallIndex
 from cadence.storage.listing import ListingIndex
+from cadence.storage.reloads import ReloadIndex
 from cadence.storage.resolutions import ResolutionIndex
 from cadence.storage.servers import ServerIndex
 from cadence.storage.statistics import StatisticsIndex
@@ -15,6 +16,7 @@ class Index(
     GrantIndex,
     InstallIndex,
     ListingIndex,
+    ReloadIndex,
     ResolutionIndex,
     ServerIndex,
     StatisticsIndex,
