@@ -1,7 +1,6 @@
 """What an environment would put on the import path, and what of it must not be there."""
 
 import base64
-import csv
 import hashlib
 import sys
 from collections import defaultdict
@@ -9,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
-from packaging.utils import canonicalize_name
 
+from cadence.dependencies import record
 from cadence.dependencies.failure import fault
 from cadence.dependencies.lock import Lock
 from cadence.dependencies.tree import Entry, walk
@@ -22,7 +21,6 @@ _MODULE_SUFFIXES = frozenset({".py", ".pyc", ".so"})
 # Many packages carry these by mistake; what they hold is imported by nobody.
 _STRAY = frozenset({"benchmarks", "docs", "examples", "test", "tests"})
 _DEEPEST_FOLDER = 64
-_MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 
 class _Claim(Struct, frozen=True):
@@ -118,25 +116,10 @@ def _claims(packages: Path) -> dict[str, list[_Claim]]:
     The records come with the packages and may hold anything; at worst a file has no owner.
     """
     claims: dict[str, list[_Claim]] = defaultdict(list)
-    for record in sorted(packages.glob("*.dist-info/RECORD")):
-        name = canonicalize_name(record.parent.name.removesuffix(".dist-info").partition("-")[0])
-        for path, digest in _recorded(record):
+    for name, place in record.records(packages):
+        for path, digest in record.read(place):
             claims[path].append(_Claim(name, digest))
     return claims
-
-
-def _recorded(record: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a record that can be understood: path and hash."""
-    if record.stat().st_size > _MAX_RECORD_BYTES:
-        return
-    lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
-    for line in lines:
-        try:
-            row = next(csv.reader([line]), [])
-        except csv.Error:
-            continue
-        if row:
-            yield row[0], row[1] if len(row) > 1 else ""
 
 
 def _overwritten(packages: Path, files: list[str], claims: Mapping[str, list[_Claim]], lock: Lock) -> Iterator[Fault]:
