@@ -140,7 +140,7 @@ class PluginServices(
         record = self._parts.index.version(ref)
         if record is None:
             raise NotFound(f"{ref.name} {ref.version} is not installed.", ref=ref)
-        return packages_of(self._parts.index, record)
+        return packages_of(self._parts.index, self._parts.environments, record)
 
     def environments(self) -> list[EnvironmentView]:
         """Every environment of packages there is, the largest first."""

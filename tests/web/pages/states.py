@@ -10,12 +10,12 @@ from msgspec import structs
 from playwright.sync_api import Page, expect
 
 from cadence.chat.values import TurnRecord
-from cadence.config import SandboxMode
+from cadence.config import MIB, SandboxMode
 from cadence.history import ActivationCause, EventKind
 from cadence.model import Endpoint, ExampleResult, Grants, InstallState, PluginRef, ToolSpec
 from cadence.runtime.log_lines import Level, Stream
 from cadence.sandbox import Sandbox
-from cadence.web.packages import Packages
+from cadence.web.packages import Packages, PackageView
 from cadence.web.present import PluginView, Requested
 from tests.web.pages.comparing import EVERYTHING, ComparingServices
 from tests.web.pages.preview import LAYERS, MadeUpServices, layers, plugin, scene, shown_install, version
@@ -76,8 +76,7 @@ def furnished() -> ComparingServices:
     services.examples = [ExampleResult("add", {"a": 2}, True), ExampleResult("root", {}, False, "It is 3.")]
     services.requested = Requested(("api.example.com:443",), 2048)
     services.granted["math_plugin"] = Grants(network=(Endpoint("10.0.0.5", 5432),), env={"TOKEN": "x"})
-    locked = Packages((("numpy", "2.1.0"), ("pydantic", "2.7.4")), (WORDS,), "numpy==2.1.0")
-    services.brought[PluginRef("math_plugin", "1.1.0")] = locked
+    services.brought[PluginRef("math_plugin", "1.1.0")] = brought()
     services.logged["math_plugin"] = [
         *(log_line(f"line {number}") for number in range(60)),
         *(log_line(WORDS, level, Stream.STDERR) for level in Level),
@@ -85,6 +84,17 @@ def furnished() -> ComparingServices:
     services.disk = disk_view(environment("5f0e9c1a77d2", "math_plugin-1.1.0", f"{LONG}-{NUMBER}"), environment())
     talk(services)
     return services
+
+
+def brought() -> Packages:
+    """Packages of every kind: large, of no known size, needed by the plugin, by many, and by nobody that is known."""
+    packages = (
+        PackageView("numpy", "2.1.0", 73 * MIB, True),
+        PackageView("pydantic", "2.7.4", 3 * MIB + 400_000, True, ("cadence-sdk", LONG)),
+        PackageView("typing-extensions", NUMBER, None, False, tuple(f"needs-it-{n}" for n in range(9))),
+        PackageView(LONG, NUMBER),
+    )
+    return Packages(packages, (WORDS,), "numpy==2.1.0", (PluginRef(LONG, NUMBER),), 80 * MIB)
 
 
 def tools() -> tuple[ToolSpec, ...]:
