@@ -63,6 +63,9 @@ def furnished() -> ComparingServices:
     """A server with plugins of every kind, and something in every place."""
     services, usual = ComparingServices(), scene("installs")
     math = structs.replace(usual.plugin("math_plugin"), rollback_version="1.0.0", tools=tools(), is_new=True)
+    latest, *older = math.versions
+    latest = structs.replace(latest, environment="5f0e9c1a77d2", isolated=True, dependencies_installed=("numpy>=2",))
+    math = structs.replace(math, versions=(latest, *older))
     others = [view for view in usual.installed if view.name != "math_plugin"]
     services.installed[:] = [math, *others, long_plugin()]
     services.shown, services.said = usual.shown, usual.said
@@ -223,6 +226,11 @@ def reload(page: Page) -> None:
     expect(page.locator(".reloaded")).to_be_visible()
 
 
+def see_packages(page: Page) -> None:
+    """Make sure that the table is there."""
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(5)
+
+
 def save_nonsense(page: Page) -> None:
     """Have a form refused."""
     page.get_by_label("Threads").fill("many")
@@ -286,7 +294,7 @@ STATES = (
     State("logs-empty", "logs", f"/plugins/{LONG}/logs"),
     State("permissions", "permissions", f"{MATH}/permissions", walk=True),
     State("permissions-refused", "permissions", f"{MATH}/permissions", act=save_nonsense, errors=("422",)),
-    State("packages", "packages", f"{MATH}/packages", walk=True),
+    State("packages", "packages", f"{MATH}/packages", act=see_packages, walk=True),
     State("packages-none", "packages", f"/plugins/{LONG}/packages"),
     State("history", "history", f"{MATH}/history", walk=True),
     State("history-of-gone", "history", "/plugins/gone_plugin/history", errors=("404",)),
