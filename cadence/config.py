@@ -210,6 +210,19 @@ class Settings:
     metrics_max_plugins: int = setting(
         "CADENCE_METRICS_MAX_PLUGINS", 200, parsers.at_least(1), "plugins told apart in `/metrics`; the others are one"
     )
+    max_readme_characters: int = setting(
+        "CADENCE_MAX_README_CHARACTERS",
+        40_000,
+        parsers.at_least(1),
+        "of a plugin's README, how much is shown, in characters; more than 512 KiB of the file is never read",
+    )
+    max_readme_signs: int = setting(
+        "CADENCE_MAX_README_SIGNS",
+        3000,
+        parsers.at_least(1),
+        "most lines, and most of any one sign of Markdown such as `*`, in what is shown of a README; one with more is"
+        " shown as plain text, because rendering it could take seconds",
+    )
     max_log_bytes: int = setting(
         "CADENCE_MAX_LOG_BYTES", MIB, parsers.at_least(4096), "log kept for each plugin, in bytes"
     )

@@ -14,12 +14,13 @@ from pathlib import Path
 from msgspec import Struct
 from packaging.utils import canonicalize_name
 
-from cadence.dependencies import host, surface, tree
+from cadence.dependencies import host, room, surface, tree
 from cadence.dependencies.command import Ended, Uv
 from cadence.dependencies.explanation import explain
 from cadence.dependencies.failure import failed, fault
 from cadence.dependencies.hold import Holds
 from cadence.dependencies.lock import Lock
+from cadence.dependencies.room import Room
 from cadence.errors import StorageFull
 
 _POLL_SECONDS = 0.05
@@ -33,13 +34,15 @@ class EnvironmentMissing(Exception):
 class Usage(Struct, frozen=True):
     """An environment on the disk: the room it takes, what is in it, and since when (UTC, ISO 8601).
 
-    ``packages`` are as ``name==version``, sorted.
+    ``packages`` are as ``name==version``, sorted; ``package_bytes`` is the room of each by its canonical name, without
+    those of which it is not known.
     """
 
     key: str
     size_bytes: int
     packages: tuple[str, ...]
     made_at: str
+    package_bytes: dict[str, int] = {}
 
 
 class Lease:
@@ -161,12 +164,9 @@ class Environments:
         """The keys of the environments that are there."""
         return {entry.name for entry in self._directory.glob("[!.]*") if entry.is_dir()}
 
-    def size_bytes(self, key: str) -> int | None:
-        """The room that an environment takes on the disk; None where it is not there."""
-        path = self.path(key)
-        with contextlib.suppress(FileNotFoundError):  # it is removed meanwhile
-            return tree.size_bytes(path) if path.is_dir() else None
-        return None
+    def room(self, key: str) -> Room | None:
+        """The room that an environment and each package in it take; None where it is not there."""
+        return room.taken(self.path(key))
 
     def usage(self) -> tuple[Usage, ...]:
         """What is there and what it takes, by key."""
@@ -262,7 +262,8 @@ def _usage(path: Path) -> Usage:
     installed = (folder.name.removesuffix(".dist-info").partition("-") for folder in path.glob("*.dist-info"))
     made_at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     packages = sorted(f"{canonicalize_name(name)}=={version}" for name, _, version in installed)
-    return Usage(path.name, tree.size_bytes(path), tuple(packages), made_at)
+    found = room.taken(path)
+    return Usage(path.name, tree.size_bytes(path), tuple(packages), made_at, found.packages if found else {})
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What a plugin declares: read, checked, and held against what the host provides."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from packaging.markers import UndefinedComparison
@@ -66,6 +67,15 @@ def applies(requirement: Requirement, extras: Iterable[str] = ()) -> bool:
     """
     marker = requirement.marker
     return marker is None or any(marker.evaluate({"extra": extra}) for extra in {"", *extras})
+
+
+def names(requirements: Iterable[str]) -> frozenset[str]:
+    """The canonical names of the packages in requirements, without those that cannot be read."""
+    found = set()
+    for text in requirements:
+        with suppress(InvalidRequirement, RecursionError):
+            found.add(str(canonicalize_name(Requirement(text).name)))
+    return frozenset(found)
 
 
 _DIRECT = "It names a file or an address; name a package and its versions, so that it comes from the package index."

@@ -1,16 +1,13 @@
 """What an environment would put on the import path, and what of it must not be there."""
 
 import base64
-import csv
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from msgspec import Struct
-from packaging.utils import canonicalize_name
-
+from cadence.dependencies import record
 from cadence.dependencies.failure import fault
 from cadence.dependencies.lock import Lock
 from cadence.dependencies.tree import Entry, walk
@@ -22,14 +19,10 @@ _MODULE_SUFFIXES = frozenset({".py", ".pyc", ".so"})
 # Many packages carry these by mistake; what they hold is imported by nobody.
 _STRAY = frozenset({"benchmarks", "docs", "examples", "test", "tests"})
 _DEEPEST_FOLDER = 64
-_MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 
-class _Claim(Struct, frozen=True):
-    """That a package installed a file with this hash, written as in the records."""
-
-    package: str
-    hash: str
+_Claims = dict[str, dict[str, str]]
+"""Path of a file to the packages that installed it, and the hash that each wrote in its record, the first first."""
 
 
 def refusals(packages: Path, lock: Lock, protected: Mapping[str, str]) -> list[Fault]:
@@ -41,13 +34,13 @@ def refusals(packages: Path, lock: Lock, protected: Mapping[str, str]) -> list[F
     :param packages: its folder.
     :param protected: module to the preloaded distribution that it belongs to.
     """
-    files = []
+    files: set[str] = set()
     for entry in walk(packages):
         if (objection := _special(entry)) is not None:
             return [fault(objection[0], f"A package brings {objection[1]}.", _everything(lock))]
-        files.append(entry.path)
-    claims = _claims(packages)
-    owners = {path.partition("/")[0]: claimed[0].package for path, claimed in reversed(claims.items())}
+        files.add(entry.path)
+    claims = _claims(packages, files)
+    owners = {path.partition("/")[0]: next(iter(claimed)) for path, claimed in reversed(claims.items())}
     found: dict[tuple[str, str], Fault] = {}
     for top in sorted(packages.iterdir()):
         if (objection := _objection(top, protected)) is not None:
@@ -66,12 +59,13 @@ def leave_out(packages: Path) -> list[str]:
 
     :returns: a sentence about each.
     """
+    found = [entry for entry in sorted(packages.iterdir()) if entry.name.endswith(".pth") and entry.is_file()]
+    claims = _claims(packages, {entry.name for entry in found}) if found else {}
     said = []
-    for entry in sorted(packages.iterdir()):
-        if entry.name.endswith(".pth") and entry.is_file():
-            owner = next((claim.package for claim in _claims(packages).get(entry.name, ())), "A package")
-            entry.unlink()
-            said.append(f"{owner} brings {entry.name}, which Python would run when it starts; it is left out.")
+    for entry in found:
+        owner = next(iter(claims.get(entry.name, ())), "A package")
+        entry.unlink()
+        said.append(f"{owner} brings {entry.name}, which Python would run when it starts; it is left out.")
     return said
 
 
@@ -112,45 +106,32 @@ def _module(entry: Path) -> str:
     return name if importable else ""
 
 
-def _claims(packages: Path) -> dict[str, list[_Claim]]:
-    """Path of a file to the packages that installed it, by their own records (PyPA: recording installed projects).
+def _claims(packages: Path, files: Collection[str]) -> _Claims:
+    """Who installed these files, by the packages' own records (PyPA: recording installed projects).
 
-    The records come with the packages and may hold anything; at worst a file has no owner.
+    The records come with the packages and may hold anything, as often as they like: what they say of other files is not
+    kept, and of a file the first that each says. At worst a file has no owner.
     """
-    claims: dict[str, list[_Claim]] = defaultdict(list)
-    for record in sorted(packages.glob("*.dist-info/RECORD")):
-        name = canonicalize_name(record.parent.name.removesuffix(".dist-info").partition("-")[0])
-        for path, digest in _recorded(record):
-            claims[path].append(_Claim(name, digest))
+    claims: _Claims = defaultdict(dict)
+    for name, place in record.records(packages):
+        for path, digest in record.read(place):
+            if path in files:
+                claims[path].setdefault(name, digest)
     return claims
 
 
-def _recorded(record: Path) -> Iterator[tuple[str, str]]:
-    """The lines of a record that can be understood: path and hash."""
-    if record.stat().st_size > _MAX_RECORD_BYTES:
-        return
-    lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
-    for line in lines:
-        try:
-            row = next(csv.reader([line]), [])
-        except csv.Error:
-            continue
-        if row:
-            yield row[0], row[1] if len(row) > 1 else ""
-
-
-def _overwritten(packages: Path, files: list[str], claims: Mapping[str, list[_Claim]], lock: Lock) -> Iterator[Fault]:
+def _overwritten(packages: Path, files: Collection[str], claims: _Claims, lock: Lock) -> Iterator[Fault]:
     """Modules that several packages bring: uv lets one overwrite the other's, whichever it writes last.
 
     Those that are equal, such as the ``__init__.py`` of a namespace, do no harm.
     """
     told: set[tuple[str, ...]] = set()
     for path in sorted(files):
-        names = tuple(sorted({claim.package for claim in claims.get(path, ())}))
+        names = tuple(sorted(claims.get(path, ())))
         if len(names) < 2 or names in told or not _is_imported(path):
             continue
         digest = _digest(packages / path)
-        if any(claim.hash != digest for claim in claims[path]):
+        if any(claimed != digest for claimed in claims[path].values()):
             told.add(names)
             culprits = dict.fromkeys(lock.culprits.get(name) or _everything(lock) for name in names)
             words = (

@@ -34,6 +34,11 @@ class Entry(Struct, frozen=True):
         """Whether it is a regular file, and no link to one."""
         return stat.S_ISREG(self.mode)
 
+    @property
+    def size_bytes(self) -> int:
+        """The room that it takes on the disk by itself."""
+        return self.blocks * _BLOCK_BYTES
+
 
 def walk(root: Path) -> Iterator[Entry]:
     """Everything below a folder, a folder before what is in it.
@@ -94,7 +99,7 @@ def sync_path(path: Path) -> None:
 
 def size_bytes(root: Path) -> int:
     """The room that a tree takes on the disk."""
-    return sum(entry.blocks for entry in walk(root)) * _BLOCK_BYTES
+    return sum(entry.size_bytes for entry in walk(root))
 
 
 def remove(root: Path) -> None:

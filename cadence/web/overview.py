@@ -71,7 +71,7 @@ class OverviewServices:
         for name in README_NAMES:
             found = contents(folder, name)
             if found is not None:
-                return readme_of(name, found.start)
+                return readme_of(name, found.start, self._parts.settings)
         return None
 
 

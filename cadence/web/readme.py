@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 from msgspec import Struct
 
+from cadence.config import Settings
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
-
-MAX_README_CHARACTERS = 40_000
-"""Of a README so much is shown; the archive has the whole."""
 
 #: The page has headings of its own above it: its first heading is one of the third rank.
 _DEEPER = 2
@@ -29,9 +28,8 @@ _ELEMENTS = {
 }
 #: What turns the order of characters around, so that a text reads otherwise than it is (Unicode, UAX #9, section 2).
 _TURNS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-#: A text with more of one of these signs, or more lines, is none that somebody wrote: it is shown as it is, since to
+#: A text with very many of one of these signs, or lines, is none that somebody wrote: it is shown as it is, since to
 #: render it could take seconds and come to many times its size.
-_MOST_SIGNS = 3000
 _SIGNS = "|[]*_`<>&\\~!#\n"
 
 
@@ -47,12 +45,16 @@ class Readme(Struct, frozen=True):
     is_markdown: bool = True
 
 
-def readme_of(name: str, data: bytes) -> Readme:
-    """A README as it lies in a file, of which ``data`` are the bytes, or more of them than are shown."""
+def readme_of(name: str, data: bytes, settings: Settings) -> Readme:
+    """A README as it lies in a file.
+
+    :param data: the bytes of the file, or its beginning.
+    :param settings: how much of it is shown, in characters, and of how many signs it may be to be rendered.
+    """
     text = _TURNS.sub("", data.decode("utf-8", errors="replace").removeprefix("\ufeff"))
     text = text.replace("\r\n", "\n").replace("\x00", "\ufffd")
-    shown = text[:MAX_README_CHARACTERS]
-    is_written = all(shown.count(sign) <= _MOST_SIGNS for sign in _SIGNS)
+    shown = text[: settings.max_readme_characters]
+    is_written = all(shown.count(sign) <= settings.max_readme_signs for sign in _SIGNS)
     return Readme(name, shown, len(text) > len(shown), name.lower().endswith(".md") and is_written)
 
 

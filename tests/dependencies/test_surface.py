@@ -4,11 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from cadence.config import MIB
 from cadence.dependencies import tree
 from cadence.dependencies.command import Output, Uv
 from cadence.dependencies.environment import Environments
@@ -280,6 +282,25 @@ def test_a_record_that_is_no_record_harms_nobody(tmp_path: Path, record: bytes) 
     (packages / "evil-1.0.dist-info" / "RECORD").write_bytes(record)
     (packages / "json.py").write_text("")
     assert fault_of(packages)[0] == "shadows_standard_library"
+
+
+def test_a_record_of_countless_lines_takes_no_room_in_the_server(tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    (packages / "evil-1.0.dist-info").mkdir(parents=True)
+    (packages / "json.py").write_text("")
+    with (packages / "evil-1.0.dist-info" / "RECORD").open("w") as record:
+        for number in range(20_000):
+            record.write(f"nowhere/{number}.py,sha256={number},1\njson.py,sha256={number},1\n")
+        record.write(f"json.py,{'x' * 60_000},1\n")
+    tracemalloc.start()
+    try:
+        found = fault_of(packages)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found[0] == "shadows_standard_library"
+    assert "evil" in found[1]
+    assert most < MIB
 
 
 class Strange(Uv):

@@ -1,76 +1,54 @@
-"""Which packages a version brings, who needs each, and the room they take."""
-
-from pathlib import Path
-from typing import cast
+"""Why each package of a version is there."""
 
 import pytest
-from msgspec import structs
 
-from cadence.dependencies import memory
-from cadence.dependencies.environment import Environments
+from cadence.dependencies.isolation import sdk_needs
 from cadence.dependencies.lock import Lock, Package
-from cadence.model import PluginRef, VersionRecord
-from cadence.storage.index import Index
-from cadence.web.packages import BroughtPackage, Packages, packages_of
-from tests.storage.house import record_of
+from cadence.web.packages import PackageView, package_views
 
-KEY = "ab" * 16
-LOCK = Lock(
-    (
-        Package("jinja2", "3.1.6", ("sha256:1",), "Jinja2>=3", via=("flask",)),
-        Package("markupsafe", "3.0.4", ("sha256:2",), "Jinja2>=3", via=("jinja2",), built=True),
-    )
+
+def locked(name: str, *via: str) -> Package:
+    return Package(name, "1.0", (), "", via=via)
+
+
+def reasons(lock: Lock, *requirements: str) -> dict[str, str]:
+    return {one.name: one.needed_by_words for one in package_views(lock, requirements, {})}
+
+
+def test_what_the_plugin_requires_itself_comes_before_what_others_do() -> None:
+    lock = Lock((locked("alpha"), locked("beta-b", "alpha"), locked("gamma", "beta-b", "alpha")))
+    found = reasons(lock, "Alpha[more]>=1; python_version > '3'", "Beta_B")
+    assert found == {"alpha": "the plugin", "beta-b": "the plugin, alpha", "gamma": "alpha, beta-b"}
+
+
+def test_requirements_that_cannot_be_read_make_nothing_required() -> None:
+    assert reasons(Lock((locked("alpha"),)), "alpha >", "", "(" * 5000, "\udcff") == {"alpha": ""}
+
+
+def test_a_package_whose_extras_need_itself_does_not_count_as_its_reason() -> None:
+    assert reasons(Lock((locked("alpha", "alpha", "beta"),))) == {"alpha": "beta"}
+
+
+def test_in_an_interpreter_of_its_own_the_sdk_needs_packages_too() -> None:
+    needed = sdk_needs()[0].name
+    packages = (locked(needed, "alpha"),)
+    assert reasons(Lock(packages, ("It does not fit.",))) == {needed: "alpha, cadence-sdk"}
+    assert reasons(Lock(packages)) == {needed: "alpha"}
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (3, "the plugin, p0, p1, p2"),
+        (4, "the plugin, p0, p1, p2 and 1 more"),
+        (99, "the plugin, p0, p1, p2 and 96 more"),
+    ],
 )
+def test_of_many_that_need_it_the_first_few_are_named(count: int, words: str) -> None:
+    view = PackageView("alpha", "1.0", None, True, tuple(f"p{number}" for number in range(count)))
+    assert view.needed_by_words == words
 
 
-class KeptLocks:
-    """The index, as far as it is asked: one lock, and two versions that share it."""
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def lock_of(self, key: str) -> str | None:
-        assert key == KEY
-        return self.text
-
-    def versions_in(self, key: str) -> list[PluginRef]:
-        assert key == KEY
-        return [PluginRef("math_plugin", "1.0.0"), PluginRef("other", "2.0")]
-
-
-@pytest.fixture
-def environments(tmp_path: Path) -> Environments:
-    return Environments(tmp_path)
-
-
-def packages(environments: Environments, record: VersionRecord, lock: Lock | None = LOCK) -> Packages:
-    index = cast(Index, KeptLocks(memory.write(lock) if lock else None))
-    return packages_of(index, environments, record)
-
-
-def record(environment: str | None = KEY) -> VersionRecord:
-    made = record_of(PluginRef("math_plugin", "1.0.0"))
-    return structs.replace(made, environment=environment, dependencies_installed=("Jinja2[i18n] >= 3",))
-
-
-def test_each_package_says_who_needs_it_and_whether_it_was_built(environments: Environments) -> None:
-    found = packages(environments, record())
-    assert found.packages == (
-        BroughtPackage("jinja2", "3.1.6", required=True, needed_by=("flask",)),
-        BroughtPackage("markupsafe", "3.0.4", needed_by=("jinja2",), built=True),
-    )
-    assert found.shared_with == (PluginRef("other", "2.0"),)
-    assert found.lock.splitlines()[0] == "jinja2==3.1.6 --hash=sha256:1"
-
-
-def test_their_room_on_the_disk_is_known_where_they_are_there(environments: Environments) -> None:
-    assert packages(environments, record()).size_bytes is None
-    folder = environments.path(KEY)
-    folder.mkdir()
-    (folder / "jinja2.py").write_bytes(b"x" * 100_000)
-    assert packages(environments, record()).size_bytes == pytest.approx(100_000, abs=20_000)
-
-
-def test_without_an_environment_or_with_a_lock_that_is_lost_there_is_nothing(environments: Environments) -> None:
-    assert packages(environments, record(environment=None)) == Packages()
-    assert packages(environments, record(), lock=None) == Packages()
+def test_each_has_the_size_that_is_known_of_it() -> None:
+    views = package_views(Lock((locked("alpha"), locked("beta"))), (), {"alpha": 7, "other": 9})
+    assert [one.size_bytes for one in views] == [7, None]

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cadence.web.readme import MAX_README_CHARACTERS, Readme, as_html, readme_of
+from cadence.config import Settings
+from cadence.web.readme import Readme, as_html, readme_of
 
+USUAL = Settings()
 _ATTRIBUTES = {"href", "rel", "tabindex", "class"}
 
 
@@ -28,7 +30,7 @@ class _Seen(HTMLParser):
 
 
 def html_of(text: str) -> str:
-    return str(as_html(readme_of("README.md", text.encode())))
+    return str(as_html(readme_of("README.md", text.encode(), USUAL)))
 
 
 def test_what_authors_write_is_rendered() -> None:
@@ -123,13 +125,26 @@ def test_whatever_it_holds_only_known_elements_and_attributes_come_out(text: str
 
 
 def test_characters_that_turn_the_text_around_are_left_out() -> None:
-    assert readme_of("README.md", "safe \u202egpj.exe\u2066".encode()).text == "safe gpj.exe"
+    assert readme_of("README.md", "safe \u202egpj.exe\u2066".encode(), USUAL).text == "safe gpj.exe"
 
 
 def test_what_is_no_text_is_replaced_and_what_is_too_long_is_cut() -> None:
-    assert readme_of("README.md", b"\xff\xfe\x00a").text == "\ufffd\ufffd\ufffda"
-    long = readme_of("README.md", b"a" * (MAX_README_CHARACTERS + 1))
-    assert (len(long.text), long.cut) == (MAX_README_CHARACTERS, True)
+    assert readme_of("README.md", b"\xff\xfe\x00a", USUAL).text == "\ufffd\ufffd\ufffda"
+    long = readme_of("README.md", b"a" * (USUAL.max_readme_characters + 1), USUAL)
+    assert (len(long.text), long.cut) == (USUAL.max_readme_characters, True)
+
+
+def test_an_operator_says_how_much_of_it_is_shown() -> None:
+    few = Settings(max_readme_characters=5)
+    assert (readme_of("README.md", b"12345", few).text, readme_of("README.md", b"12345", few).cut) == ("12345", False)
+    assert (readme_of("README.md", b"123456", few).text, readme_of("README.md", b"123456", few).cut) == ("12345", True)
+
+
+@pytest.mark.parametrize("sign", ["*", "|", "\n"])
+def test_an_operator_says_of_how_many_signs_it_may_be_to_be_rendered(sign: str) -> None:
+    few = Settings(max_readme_signs=4)
+    assert readme_of("README.md", (f"a{sign}" * 4).encode(), few).is_markdown
+    assert not readme_of("README.md", (f"a{sign}" * 5).encode(), few).is_markdown
 
 
 def test_a_file_that_is_not_markdown_is_shown_as_it_is() -> None:
@@ -146,4 +161,4 @@ def test_a_file_that_is_not_markdown_is_shown_as_it_is() -> None:
     ],
 )
 def test_a_text_made_to_be_dear_comes_to_no_more_than_a_few_times_its_size(text: str) -> None:
-    assert len(html_of(text)) < 8 * MAX_README_CHARACTERS
+    assert len(html_of(text)) < 8 * USUAL.max_readme_characters

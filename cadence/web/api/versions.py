@@ -15,6 +15,7 @@ from cadence.web.api.answers import UploadedVersion
 from cadence.web.api.plugins import services
 from cadence.web.api.replies import body_of, number, reply
 from cadence.web.downloads import archive_file
+from cadence.web.packages import PackageView
 from cadence.web.version_views import DeletedView, SwitchedView
 
 #: How many versions are answered by default and at most.
@@ -89,7 +90,8 @@ class VersionDetails(UploadedVersion, frozen=True):
 
     ``source`` is ``upload``, or ``directory`` for a folder that was put into the store by hand, of which there is no
     ``archive`` (the address of its ZIP). ``quarantine`` says why it was taken back, null where it was not.
-    ``install_id`` changes when the same version is installed anew.
+    ``install_id`` changes when the same version is installed anew. ``packages`` are those that it brings, with the room
+    that each takes and who needs it, ``packages_bytes`` the room of all of them; null where there are none.
     """
 
     source: str
@@ -100,6 +102,8 @@ class VersionDetails(UploadedVersion, frozen=True):
     tools: tuple[ToolSpec, ...]
     warnings: tuple[str, ...]
     archive: str | None
+    packages: tuple[PackageView, ...]
+    packages_bytes: int | None
 
 
 class VersionAnswer(Struct, frozen=True, kw_only=True):
@@ -204,7 +208,8 @@ def _after() -> PluginRef | None:
 
 def version(name: str, version: str) -> Response:
     """One installed version."""
-    record = services().version(PluginRef(name, version))
+    ref = PluginRef(name, version)
+    record, brought = services().version(ref), services().packages(ref)
     metadata, is_upload = record.report.metadata, record.source == "upload"
     details = VersionDetails(
         **structs.asdict(_uploaded(record)),
@@ -216,6 +221,8 @@ def version(name: str, version: str) -> Response:
         tools=record.report.tools,
         warnings=record.report.warnings,
         archive=url_for("api.archive", name=name, version=version) if is_upload else None,
+        packages=brought.packages,
+        packages_bytes=brought.size_bytes,
     )
     return reply(VersionAnswer(plugin=details))
 

@@ -132,6 +132,26 @@ def test_versions_and_environments_say_what_belongs_together(client: FlaskClient
         assert version["isolated"] is False
 
 
+def test_a_version_tells_the_room_of_each_package_and_who_needs_it(client: FlaskClient, shelf: Shelf) -> None:
+    shelf.wheel("beta", "2.0", files={"beta/large.txt": "x" * 100_000})
+    shelf.wheel("alpha", "1.0", requires=["beta"])
+    install(client, dependencies=("Alpha>=1",))
+    told = client.get("/api/v1/plugins/uploaded/demo_plugin/1.0.0").get_json()["plugin"]
+    alpha, beta = told["packages"]
+    assert (alpha["name"], alpha["version"], alpha["required"], alpha["needed_by"]) == ("alpha", "1.0", True, [])
+    assert (beta["name"], beta["version"], beta["required"], beta["needed_by"]) == ("beta", "2.0", False, ["alpha"])
+    assert 0 < alpha["size_bytes"] < 100_000 <= beta["size_bytes"]
+    (environment,) = client.get("/api/v1/environments").get_json()["environments"]
+    assert environment["package_bytes"] == {one["name"]: one["size_bytes"] for one in (alpha, beta)}
+    assert told["packages_bytes"] == environment["size_bytes"] >= alpha["size_bytes"] + beta["size_bytes"]
+
+
+def test_a_version_without_packages_tells_none(client: FlaskClient) -> None:
+    install(client)
+    told = client.get("/api/v1/plugins/uploaded/demo_plugin/1.0.0").get_json()["plugin"]
+    assert (told["packages"], told["packages_bytes"]) == ([], None)
+
+
 def test_without_packages_there_is_no_environment(client: FlaskClient) -> None:
     install(client)
     assert client.get("/api/v1/environments").get_json()["environments"] == []

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cadence.config import Settings
 from cadence.errors import NotFound
 from cadence.model import PluginRef
 from cadence.web.overview import Overview
@@ -58,4 +59,4 @@ class MadeUpOverview:
 
     def _readme(self, name: str) -> Readme | None:
         data = self.readmes.get(name)
-        return readme_of("README.md", data) if data is not None else None
+        return readme_of("README.md", data, Settings()) if data is not None else None

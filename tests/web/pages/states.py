@@ -10,13 +10,13 @@ from msgspec import structs
 from playwright.sync_api import Page, expect
 
 from cadence.chat.values import TurnRecord
-from cadence.config import SandboxMode
+from cadence.config import MIB, SandboxMode
 from cadence.history import ActivationCause, EventKind
 from cadence.model import Endpoint, ExampleResult, Grants, InstallState, PluginRef, ToolSpec
 from cadence.origin import OriginKind
 from cadence.runtime.log_lines import Level, Stream
 from cadence.sandbox import Sandbox
-from cadence.web.packages import BroughtPackage, Packages
+from cadence.web.packages import Packages, PackageView
 from cadence.web.present import PluginView, Requested
 from tests.web.pages.comparing import EVERYTHING, ComparingServices
 from tests.web.pages.preview import LAYERS, MadeUpServices, layers, plugin, scene, shown_install, version
@@ -64,6 +64,9 @@ def furnished() -> ComparingServices:
     """A server with plugins of every kind, and something in every place."""
     services, usual = ComparingServices(), scene("installs")
     math = structs.replace(usual.plugin("math_plugin"), rollback_version="1.0.0", tools=tools(), is_new=True)
+    latest, *older = math.versions
+    latest = structs.replace(latest, environment="5f0e9c1a77d2", isolated=True, dependencies_installed=("numpy>=2",))
+    math = structs.replace(math, versions=(latest, *older))
     others = [view for view in usual.installed if view.name != "math_plugin"]
     services.installed[:] = [math, *others, long_plugin()]
     services.shown, services.said = usual.shown, usual.said
@@ -87,6 +90,17 @@ def furnished() -> ComparingServices:
     return services
 
 
+def brought() -> Packages:
+    """Packages of every kind: large, of no known size, needed by the plugin, by many, and by nobody that is known."""
+    packages = (
+        PackageView("numpy", "2.1.0", 73 * MIB, True),
+        PackageView("pydantic", "2.7.4", 3 * MIB + 400_000, True, ("cadence-sdk", LONG), built=True),
+        PackageView("typing-extensions", NUMBER, None, False, tuple(f"needs-it-{n}" for n in range(9))),
+        PackageView(LONG, NUMBER),
+    )
+    return Packages(packages, (WORDS,), "numpy==2.1.0", (PluginRef(LONG, NUMBER),), 80 * MIB)
+
+
 def tools() -> tuple[ToolSpec, ...]:
     """Tools whose arguments are of every kind."""
     properties = {
@@ -100,16 +114,6 @@ def tools() -> tuple[ToolSpec, ...]:
     }
     schema = {"type": "object", "properties": properties, "required": ["text", "numbers"]}
     return (ToolSpec("median", "The median of a list of numbers.", schema, examples=2), ToolSpec("add", WORDS, {}))
-
-
-def brought() -> Packages:
-    """Packages with long names, and the reason why an interpreter of its own."""
-    many = tuple(f"a-package-that-needs-it-{number}" for number in range(9))
-    packages = (
-        BroughtPackage("numpy", "2.1.0", required=True, needed_by=many),
-        BroughtPackage("a-package-with-a-name-that-goes-on-and-on-and-on", NUMBER, needed_by=("numpy",), built=True),
-    )
-    return Packages(packages, (WORDS,), "numpy==2.1.0", size_bytes=73 * 1024 * 1024)
 
 
 def long_plugin() -> PluginView:
@@ -231,6 +235,11 @@ def reload(page: Page) -> None:
     expect(page.locator(".reloaded")).to_be_visible()
 
 
+def see_packages(page: Page) -> None:
+    """Make sure that the table is there."""
+    expect(page.get_by_role("table").get_by_role("row")).to_have_count(5)
+
+
 def save_nonsense(page: Page) -> None:
     """Have a form refused."""
     page.get_by_label("Threads").fill("many")
@@ -294,7 +303,7 @@ STATES = (
     State("logs-empty", "logs", f"/plugins/{LONG}/logs"),
     State("permissions", "permissions", f"{MATH}/permissions", walk=True),
     State("permissions-refused", "permissions", f"{MATH}/permissions", act=save_nonsense, errors=("422",)),
-    State("packages", "packages", f"{MATH}/packages", walk=True),
+    State("packages", "packages", f"{MATH}/packages", act=see_packages, walk=True),
     State("packages-none", "packages", f"/plugins/{LONG}/packages"),
     State("history", "history", f"{MATH}/history", walk=True),
     State("history-of-gone", "history", "/plugins/gone_plugin/history", errors=("404",)),

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from cadence.model import CheckOptions, InstallOptions, PluginRef
-from cadence.web.packages import BroughtPackage, Packages
+from cadence.web.packages import Packages, PackageView
 from tests.web.pages.preview import MadeUpServices, plugin, scene, version
 from tests.web.pages.test_pages import HTMX, token, upload
 
@@ -133,7 +133,7 @@ def test_the_page_of_a_plugin_names_its_packages_its_interpreter_and_its_lock(
 ) -> None:
     own = version("1.0.0", environment="abc", dependencies_installed=("numpy>=1.20",), isolated=True)
     services.installed[:] = [plugin(versions=(own,))]
-    brought = (BroughtPackage("numpy", "2.1.0", required=True), BroughtPackage("pydantic", "2.7.4"))
+    brought = (PackageView("numpy", "2.1.0"), PackageView("pydantic", "2.7.4"))
     packages = Packages(brought, ("pydantic<2.8 does not fit.",), "numpy==2.1.0\n")
     services.brought[PluginRef("math_plugin", "1.0.0")] = packages
     page = client.get("/plugins/math_plugin/packages").text
