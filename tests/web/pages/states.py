@@ -224,7 +224,7 @@ def ask_to_delete(page: Page) -> None:
 
 def choose_and_delete(page: Page) -> None:
     """Choose all plugins, and open the dialog that asks."""
-    page.locator("#choose-all").check()
+    page.locator("#bulk-all").check()
     page.locator("#bulk-delete").click()
     expect(page.get_by_role("dialog")).to_be_visible()
 

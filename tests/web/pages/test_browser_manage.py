@@ -239,6 +239,35 @@ def test_chosen_plugins_are_deleted_after_a_confirmation_that_names_every_versio
     assert services.bulk == [(BulkAction.DELETE, ("math_plugin 2.0.0", "math_plugin 1.0.0", "other 1.0.0"))]
 
 
+def test_what_is_chosen_no_more_stays_so_when_another_part_of_the_page_changes(
+    open_page: OpenPage, services: MadeUpServices
+) -> None:
+    services.installed[:] = [plugin(), plugin("other")]
+    page = open_page()
+    box = page.get_by_role("checkbox", name="Choose other")
+    box.check()
+    with page.expect_response("**/plugins/list") as answer:
+        refresh(page)
+    assert answer.value.status == 304
+    box.uncheck()
+    page.get_by_role("button", name="Reload plugins").click()
+    expect(page.locator("#reloaded .reloaded")).to_be_visible()
+    expect(box).not_to_be_checked()
+
+
+@pytest.mark.parametrize("name", ["all", "words"])
+def test_a_plugin_that_is_called_as_a_control_of_the_list_is_chosen_alone(
+    open_page: OpenPage, services: MadeUpServices, name: str
+) -> None:
+    services.installed[:] = [plugin(name), plugin("other")]
+    page = open_page()
+    page.get_by_role("checkbox", name=f"Choose {name}", exact=True).check()
+    expect(page.get_by_role("checkbox", name="Choose other")).not_to_be_checked()
+    expect(page.get_by_text("1 of 2 chosen")).to_be_visible()
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+
+
 def test_of_several_plugins_one_that_is_gone_is_said(open_page: OpenPage, services: MadeUpServices) -> None:
     services.installed[:] = [plugin(), plugin("other")]
     page = open_page()
