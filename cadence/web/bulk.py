@@ -12,7 +12,10 @@ from cadence.parts import Parts, Running
 from cadence.web.present import human_ms
 
 MOST_AT_ONCE = 100
-"""So many plugins, or versions, can be chosen at once; it is more than a page of the list has."""
+"""So many plugins can be chosen at once; it is more than a page of the list has."""
+
+MOST_VERSIONS_AT_ONCE = 1000
+"""So many versions can be deleted at once: a plugin has several, and all of them go with it."""
 
 
 class BulkAction(StrEnum):
@@ -79,9 +82,15 @@ class BulkServices:
         :param installs: the install of each that is meant: one that was replaced since is left alone.
         :raises InvalidRequest: when there is none, or too many.
         """
-        _require_some(installs)
+        require_deletable(len(installs))
         by_name = {f"{ref.name} {ref.version}": (ref, Expected(install_id=one)) for ref, one in installs.items()}
-        return _done(BulkAction.DELETE, by_name, lambda words: self.running.remover.delete(*by_name[words]))
+        # What answers goes last: before, each of the others would answer in its place for a moment.
+        found = map(self._parts.index.active_of, {ref.name for ref in installs})
+        active = {record.ref for record in found if record is not None}
+        order = sorted(by_name, key=lambda words: by_name[words][0] in active)
+        view = _done(BulkAction.DELETE, order, lambda words: self.running.remover.delete(*by_name[words]))
+        places = {words: place for place, words in enumerate(by_name)}
+        return _view(BulkAction.DELETE, sorted(view.outcomes, key=lambda one: places[one.what]))
 
     def _reloaded(self, names: Sequence[str]) -> BulkView:
         report = self.running.reconciler.reload(names)
@@ -97,6 +106,18 @@ class BulkServices:
                 took = human_ms(one.ms) if one.ms is not None else ""
                 outcomes.append(BulkOutcome(f"{name} {one.version}", succeeded=True, words=took))
         return _view(BulkAction.RELOAD, outcomes)
+
+
+def require_deletable(versions: int) -> None:
+    """See that so many versions can be deleted at once.
+
+    :raises InvalidRequest: when there is none, or too many.
+    """
+    if not versions:
+        raise InvalidRequest("Choose the plugins first.", message="No plugin chosen")
+    if versions > MOST_VERSIONS_AT_ONCE:
+        words = f"They have {versions} versions, and at most {MOST_VERSIONS_AT_ONCE} can be deleted at once."
+        raise InvalidRequest(f"{words} Choose fewer plugins, or delete versions on the plugin's page.")
 
 
 def _require_some(chosen: Collection[object]) -> None:

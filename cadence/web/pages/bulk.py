@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from cadence.errors import CadenceError, InvalidRequest, NotFound
 from cadence.model import PluginRef
-from cadence.web.bulk import MOST_AT_ONCE, BulkAction, BulkView
+from cadence.web.bulk import MOST_AT_ONCE, BulkAction, BulkView, require_deletable
 from cadence.web.htmx import is_htmx, respond
 from cadence.web.pages.forms import DeleteForm, TokenForm
 from cadence.web.pages.plugins import plugins_page
@@ -33,6 +33,7 @@ def delete_selected() -> AnyResponse:
             form.require_valid()
             return _done(services().delete_all(_doomed()))
         plugins = _plugins(_chosen())
+        require_deletable(sum(len(plugin.versions) for plugin in plugins))
     except CadenceError as error:
         return _refused(error)
     template = "plugins/partials/delete_selected.html" if is_htmx() else "plugins/delete_selected.html"
