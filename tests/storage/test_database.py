@@ -64,6 +64,7 @@ def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
             "m009_threads",
             "m010_origins",
             "m011_listing",
+            "m012_history_by_kind",
         ]
 
 
